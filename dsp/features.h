@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: ISC
+// The shape of what the network hears: one place for the numbers that the CQT, the tracker, the training
+// scripts and the weights file agree on.
+//
+// Units: Hz, samples at FENBY_SAMPLE_RATE, bins. Constants only: any thread, no allocation.
+#ifndef FENBY_FEATURES_H
+#define FENBY_FEATURES_H
+
+enum {
+    FENBY_SAMPLE_RATE = 22050,   // Hz: what the CQT runs at
+    FENBY_HOP = 256,             // samples from one CQT frame to the next: 11.6 ms
+    FENBY_BINS_PER_OCTAVE = 36,  // three bins a semitone
+    FENBY_N_BINS = 304,          // from a third of a semitone below A0 to 9.5 kHz
+    FENBY_N_RESOLUTIONS = 2,     // long windows for pitch, short ones for attacks
+    FENBY_N_FEATURES = FENBY_N_BINS * FENBY_N_RESOLUTIONS,
+    FENBY_N_KEYS = 88,           // A0 (MIDI 21) to C8 (MIDI 108)
+    FENBY_LOWEST_KEY = 21,
+    FENBY_HIGHEST_KEY = 108,
+    FENBY_BINS_PER_KEY = 3,
+    FENBY_N_CONTOUR = FENBY_N_KEYS * FENBY_BINS_PER_KEY,
+};
+
+#endif

@@ -1,0 +1,560 @@
+# SPDX-License-Identifier: ISC
+"""Training clips: music made from single notes, with labels that are exact by construction.
+
+A clip is rendered voice by voice. What real players do and samples do not is added here: legato and glides,
+vibrato, swells, soft attacks, pedal, strums, let ring, repeated notes, tuning, rooms, microphones, noise,
+drums and speech-like sounds that must not be written down."""
+import csv
+import gzip
+import os
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+
+import samples
+from config import CLIP_SECONDS, HELD_OUT, HOP, KEYS, LOWEST_KEY, MIX, SAMPLE_RATE
+
+SR = SAMPLE_RATE
+N = int(CLIP_SECONDS * SR)
+MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
+SHAPES = [[0, 7, 12, 16, 19, 24], [0, 7, 12, 15, 19, 24], [0, 7, 10, 16, 19], [0, 4, 7, 12], [0, 7, 12], [0, 10, 15, 19],
+          [0, 3, 7, 10, 14]]  # chords as they lie on the strings, semitones above the root
+
+
+def load_sequences(folder):
+    """(piano pieces, guitar takes): arrays of rows onset, end, midi, velocity 0 .. 1."""
+    def read(name, velocity):
+        pieces = {}
+        with gzip.open(os.path.join(folder, name), 'rt') as f:
+            for r in csv.DictReader(f):
+                a, d = float(r['onset_s']), float(r['duration_s'])
+                pieces.setdefault(r['piece'], []).append((a, a + d, float(r['midi']), velocity(r)))
+        return [np.array(sorted(p), np.float32) for p in pieces.values()]
+    return read('pop909.csv.gz', lambda r: float(r['velocity']) / 127), read('guitarset.csv.gz', lambda r: 0.6)
+
+
+def smooth(rng, n, step_s, amount):
+    """A slow random curve of n samples: control points every step_s, joined by cosines."""
+    k = max(2, int(n / (step_s * SR)) + 2)
+    points = rng.standard_normal(k) * amount
+    return np.interp(np.linspace(0, k - 1, n), np.arange(k), points).astype(np.float32)
+
+
+class Clip:
+    """The sound and the labels of one clip under construction."""
+
+    def __init__(self, rng, pack, sequences):
+        self.rng, self.pack, (self.pieces, self.takes) = rng, pack, sequences
+        self.voices, self.labels = [], []
+
+    # --- single notes ---------------------------------------------------------------------------------------------
+
+    def new_voice(self):
+        self.voices.append(np.zeros(N, np.float32))
+        return self.voices[-1]
+
+    def place(self, voice, instrument, midi, onset, seconds, velocity, cents=0.0, attack='sample', came_from=None,
+              vibrato=None, release=None, swell=0.0, loud=None):
+        """Renders one note into a voice and labels it. attack: 'sample', or seconds of a soft one; came_from: the
+        key a glide starts at; vibrato: (depth in cents, rate in Hz)."""
+        rng = self.rng
+        note = instrument.choose(rng, midi, velocity)
+        if note is None or seconds < 0.03 or not LOWEST_KEY <= midi < LOWEST_KEY + KEYS:
+            return
+        sustained = instrument.kind == 'sustain'
+        release = release if release is not None else rng.uniform(0.02, 0.1)
+        soft = attack != 'sample'
+        lead = int(0.35 * attack * SR) if soft else 0
+        n = int((seconds + 4 * release) * SR) + lead
+        t = np.arange(n, dtype=np.float32) / SR
+
+        bend = np.full(n, cents, np.float32)
+        if vibrato:
+            depth, rate = vibrato
+            ramp = np.clip((t - rng.uniform(0.05, 0.25)) / 0.25, 0, 1)
+            bend += depth * ramp * np.sin(2 * np.pi * rate * (1 + 0.05 * rng.standard_normal()) * t + rng.uniform(0, 6))
+        glide_delay = 0.0
+        if came_from is not None and came_from != midi:
+            distance = float(np.clip(100 * (came_from - midi), -400, 400)) * rng.uniform(0.5, 1)
+            tau = rng.uniform(0.008, 0.05)
+            bend += distance * np.exp(-t / tau)
+            glide_delay = min(0.08, tau * np.log(max(1.0, abs(distance) / 60)))
+        ratio = np.exp2((midi - note.midi - note.deviation + bend / 100) / 12)
+        start = note.steady + rng.integers(0, max(1, (note.end - note.steady) // 4)) if soft else 0
+        position = start + np.cumsum(ratio)
+        mean_ratio = float(ratio[0])
+        if not soft:
+            lead = int(note.attack / mean_ratio)
+        if sustained:  # turn back and forth in the steady part for as long as the note lasts
+            span = max(64.0, note.end - 1.0 - note.steady)
+            over = position > note.end - 1
+            position = np.where(over, note.end - 1 - np.abs((position - note.end + 1 + span) % (2 * span) - span),
+                                position)
+        else:
+            keep = int(np.searchsorted(position, len(note.audio) - 2))
+            position, t, n = position[:keep], t[:keep], keep
+            if n < int(0.05 * SR):
+                return
+        i = position.astype(np.int32)
+        i = np.clip(i, 0, len(note.audio) - 2)
+        f = (position - i).astype(np.float32)
+        x = note.audio[i].astype(np.float32)
+        x += f * (note.audio[i + 1].astype(np.float32) - x)
+
+        if soft:
+            k = min(n, int(attack * SR) + 1)
+            x[:k] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(k, dtype=np.float32) / k)
+        if swell:
+            x *= np.exp2(swell * np.sin(np.pi * np.minimum(1, t / seconds)) + 0)
+            if n > 0.3 * SR:
+                x *= np.exp2(smooth(rng, n, 0.2, 0.15))
+        off = lead + int(seconds * SR)
+        if off < n:
+            x[off:] *= np.exp(-np.arange(n - off, dtype=np.float32) / (release * SR))
+        sounding = seconds
+        if not sustained:  # a note that has died away is over, held or not
+            block = 512
+            q = len(x) // block
+            if q > 2:
+                level = np.sqrt((x[:q * block].reshape(q, block) ** 2).mean(1))
+                alive = int(np.flatnonzero(level > 0.01 * level.max())[-1]) * block
+                sounding = min(seconds, max(0.05, (alive - lead) / SR))
+
+        gain = (velocity if loud is None else loud) ** 1.6
+        first = int(onset * SR) - lead
+        a, b = max(0, -first), min(len(x), N - first)
+        if b <= a:
+            return
+        voice[first + a:first + b] += gain * x[a:b]
+        start_s = onset + (glide_delay if soft else 0)
+        if start_s < CLIP_SECONDS:
+            frames = bend[lead::HOP][:int(sounding * SR / HOP) + 2]
+            self.labels.append((start_s, max(start_s + 0.04, onset + sounding), int(midi), velocity, frames))
+
+    # --- piano and other keyboards --------------------------------------------------------------------------------
+
+    def piano(self):
+        rng = self.rng
+        pianos = [p for n, p in self.pack.items() if 'piano' in n and 'epiano' not in n or n in
+                  ('discord_grand', 'discord_upright', 'discord_egrand')]
+        others = [p for p in self.pack.values() if p.family in ('keyboard', 'organ', 'mallet') and p not in pianos]
+        pool = pianos if rng.random() < 0.85 else others
+        instrument = pool[rng.integers(len(pool))]
+        # The sampled pianos with several dynamics are worth more than the single-dynamic ones.
+        if pool is pianos and rng.random() < 0.35:
+            rich = [p for p in pianos if len(set(p.dynamic)) > 2]
+            instrument = rich[rng.integers(len(rich))] if rich else instrument
+        voice = self.new_voice()
+        cents = rng.uniform(-8, 8)
+        stretch = rng.uniform(0, 0.012)
+        notes = self.sequence_notes(self.pieces) if rng.random() < 0.6 else self.figures(28, 100)
+        loudness = rng.uniform(0.7, 1.1)
+        pedal = rng.random() < 0.5
+        change = np.cumsum(rng.uniform(0.3, 2.5, 60)) - rng.uniform(0, 2)
+        for a, b, midi, velocity in notes:
+            length = b - a
+            if pedal:
+                up = change[min(len(change) - 1, int(np.searchsorted(change, b)))]
+                length = max(length, min(up - a, 6.0))
+            tuned = cents + stretch * np.sign(midi - 69) * (midi - 69) ** 2 / 4
+            self.place(voice, instrument, int(midi), a, length, float(np.clip(velocity * loudness, 0.08, 1)), tuned,
+                       release=rng.uniform(0.02, 0.12))
+
+    def sequence_notes(self, pieces, low=21, high=108):
+        """A stretch of a recorded performance, at another tempo and pitch."""
+        rng = self.rng
+        piece = pieces[rng.integers(len(pieces))]
+        start = piece[rng.integers(len(piece)), 0]
+        tempo, shift = rng.uniform(0.6, 1.7), int(rng.integers(-14, 15))
+        part = piece[(piece[:, 0] >= start) & (piece[:, 0] < start + CLIP_SECONDS * tempo)]
+        out = []
+        for a, b, midi, velocity in part:
+            key = int(round(midi)) + shift
+            key += 12 * ((key < low) - (key > high))
+            if low <= key <= high:
+                out.append(((a - start) / tempo + 0.02, (b - start) / tempo + 0.02, key, velocity))
+        return out
+
+    def figures(self, low, high):
+        """Études: runs, broken chords, trills, repeated notes and chords, octaves, in one key and tempo."""
+        rng = self.rng
+        out, root = [], int(rng.integers(12))
+        step = rng.choice([0.07, 0.09, 0.11, 0.14, 0.18, 0.25, 0.4])
+        hands = [rng.uniform(low, low + 0.45 * (high - low)), rng.uniform(low + 0.4 * (high - low), high)]
+        for centre in hands[:1 if rng.random() < 0.25 else 2]:
+            t, degree = rng.uniform(0, 0.4), int(round((centre - root) * 7 / 12))
+            while t < CLIP_SECONDS - 0.1:
+                figure = rng.choice(['run', 'broken', 'trill', 'repeat', 'chords', 'octaves', 'melody', 'rest'])
+                count = int(rng.integers(3, 14))
+                speed = step * rng.choice([1, 1, 2, 3])
+                velocity = rng.uniform(0.2, 1)
+                direction = rng.choice([-1, 1])
+                touch = rng.choice([0.4, 0.9, 1.05, 2.0])
+                chord = np.array([0, 2, 4, 7])[:int(rng.integers(2, 5))]
+                key_of = lambda d: root + 12 * (d // 7) + int(MAJOR[d % 7])
+                for i in range(count):
+                    if figure == 'rest':
+                        t += speed
+                        continue
+                    if figure == 'run':
+                        keys, degree = [key_of(degree)], degree + direction
+                    elif figure == 'broken':
+                        keys = [key_of(degree + int(chord[(i * direction) % len(chord)]))]
+                    elif figure == 'trill':
+                        keys = [key_of(degree + i % 2)]
+                    elif figure == 'repeat':
+                        keys = [key_of(degree)]
+                    elif figure == 'chords':
+                        degree += int(rng.integers(-1, 2)) if i % 2 else 0
+                        keys = [key_of(degree + int(c)) for c in chord]
+                    elif figure == 'octaves':
+                        keys, degree = [key_of(degree), key_of(degree) + 12], degree + int(rng.integers(-2, 3))
+                    else:
+                        keys, degree = [key_of(degree)], degree + int(rng.integers(-3, 4))
+                    if abs(key_of(degree) - centre) > 16:
+                        degree = int(round((centre - root) * 7 / 12))
+                    for key in keys:
+                        if low <= key <= high and t < CLIP_SECONDS:
+                            out.append((max(0, t + rng.normal(0, 0.008)), t + speed * touch, key,
+                                        np.clip(velocity * rng.uniform(0.75, 1.25), 0.08, 1)))
+                    t += speed * rng.uniform(0.95, 1.05)
+        return sorted(out)
+
+    # --- plucked strings ------------------------------------------------------------------------------------------
+
+    def guitar(self):
+        rng = self.rng
+        pool = [p for p in self.pack.values() if p.family == 'guitar']
+        good = [p for p in pool if p.name in ('guitar_black', 'guitar_green', 'phil_guitar', 'fluid_steel', 'fluid_nylon',
+                                              'fluid_jazz', 'fluid_clean', 'discord_martin')]
+        pool = good if rng.random() < 0.7 and good else pool
+        instrument = pool[rng.integers(len(pool))]
+        voice, cents = self.new_voice(), rng.uniform(-15, 15)
+        low, high = max(28, instrument.low - 2), min(96, instrument.high + 2)
+        style = rng.random()
+        if style < 0.45:
+            notes = self.sequence_notes(self.takes, low, high)
+        elif style < 0.6:
+            notes = self.figures(low, high)
+        else:
+            notes = self.strums(low, high)
+        ring = rng.random() < 0.4
+        for a, b, midi, velocity in notes:
+            velocity = float(np.clip(velocity * rng.uniform(0.5, 1.4), 0.08, 1))
+            hammered = rng.random() < 0.08
+            self.place(voice, instrument, int(midi), a, (b - a) * (rng.uniform(1.5, 4) if ring else rng.uniform(0.8, 1.1)),
+                       velocity * (0.6 if hammered else 1), cents + rng.normal(0, 4),
+                       attack=0.006 if hammered else 'sample', release=rng.uniform(0.02, 0.12),
+                       vibrato=(rng.uniform(5, 30), rng.uniform(4, 6)) if rng.random() < 0.1 else None)
+            if rng.random() < 0.05:  # pick and fret noise
+                self.burst(voice, a - rng.uniform(0, 0.03), rng.uniform(0.005, 0.03), 0.05 * velocity)
+
+    def strums(self, low, high):
+        rng = self.rng
+        out, t = [], rng.uniform(0, 0.5)
+        beat = rng.choice([0.12, 0.2, 0.25, 0.4, 0.5])
+        while t < CLIP_SECONDS - 0.1:
+            root = int(rng.integers(low, max(low + 1, min(high - 20, low + 22))))
+            shape = SHAPES[rng.integers(len(SHAPES))]
+            for _ in range(int(rng.integers(1, 9))):
+                spread, length, velocity = rng.uniform(0, 0.03), beat * rng.choice([0.5, 1, 1, 2, 4]), rng.uniform(0.2, 1)
+                keys = [root + s for s in shape if rng.random() < 0.9 and root + s <= high]
+                if rng.random() < 0.35:
+                    keys = keys[::-1]
+                if rng.random() < 0.4:  # picked, one string after another
+                    spread = beat * rng.choice([0.5, 1.0])
+                for i, key in enumerate(keys):
+                    if t + i * spread < CLIP_SECONDS:
+                        out.append((t + i * spread, t + i * spread + length * rng.uniform(0.8, 1.5), key,
+                                    velocity * rng.uniform(0.6, 1.2)))
+                t += max(beat, spread * len(keys)) * rng.uniform(0.97, 1.03)
+                if t >= CLIP_SECONDS - 0.1:
+                    break
+        return out
+
+    # --- lines: winds, strings, voices ----------------------------------------------------------------------------
+
+    def line(self, instrument, plan, level, singing=False):
+        """One melodic voice. plan: [(onset, seconds, key)]. Manners are drawn once for the whole voice."""
+        rng = self.rng
+        voice = self.new_voice()
+        cents = rng.uniform(-15, 15)
+        p_legato = rng.choice([0.1, 0.5, 0.8, 0.95])
+        p_soft = rng.choice([0.0, 0.2, 0.5, 0.8])
+        p_glide = rng.choice([0.0, 0.1, 0.6]) if not singing else rng.choice([0.2, 0.6, 0.9])
+        strings = instrument.family in ('string', 'vocal')
+        depth = rng.choice([0, 8, 20, 35, 60] if strings or singing else [0, 0, 5, 12, 25])
+        rate, swell = rng.uniform(4.5, 7), rng.choice([0.0, 0.4, 0.8, 1.5])
+        detached = rng.uniform(0.5, 0.95)
+        wet = rng.uniform(0.03, 0.15)
+        previous, previous_end = None, -1.0
+        for onset, seconds, key in plan:
+            tied = previous is not None and onset - previous_end < 0.06 and rng.random() < p_legato
+            if tied and key != previous:
+                attack = rng.uniform(0.01, 0.06)
+            elif rng.random() < p_soft:
+                attack = rng.uniform(0.02, 0.14)
+            else:
+                attack = 'sample'
+            velocity = float(np.clip(level * np.exp2(rng.normal(0, 0.35)), 0.1, 1))
+            hold = seconds * (rng.uniform(0.97, 1.03) if rng.random() < p_legato else detached)
+            came_from = previous if tied and rng.random() < p_glide else None
+            if singing and came_from is None and rng.random() < 0.4:  # scooping up to the note
+                came_from = key - rng.choice([1, 2, 3])
+            self.place(voice, instrument, key, onset, hold, velocity, cents + rng.normal(0, 14 if singing else 7), attack,
+                       came_from, (depth * rng.uniform(0.5, 1.3), rate) if depth and seconds > 0.25 else None,
+                       wet, swell)
+            if singing and rng.random() < 0.4:      # a consonant before the vowel
+                self.burst(voice, onset - rng.uniform(0.03, 0.1), rng.uniform(0.02, 0.09), rng.uniform(0.02, 0.15) * velocity)
+            elif rng.random() < 0.04:               # breath, bow, keys
+                self.burst(voice, onset - rng.uniform(0, 0.2), rng.uniform(0.01, 0.25), rng.uniform(0.005, 0.04) * velocity)
+            previous, previous_end = key, onset + seconds
+        if instrument.family in ('flute', 'reed', 'vocal') and rng.random() < 0.5:
+            breath = scipy.signal.lfilter([1, -0.6], [1, -0.4], rng.standard_normal(N)).astype(np.float32)
+            voice += breath * np.abs(smooth(rng, N, 0.3, 1)) * 10 ** (rng.uniform(-60, -35) / 20)
+
+    def melody(self, low, high, beat, start):
+        rng = self.rng
+        root, degree_of = int(rng.integers(12)), lambda k: int(round((k - root) * 7 / 12))
+        centre = rng.uniform(low + 4, max(low + 5, high - 4))
+        degree, t, plan = degree_of(centre), start, []
+        lengths = [[0.5, 1, 1, 2], [0.25, 0.25, 0.5, 1], [1, 2, 4], [0.5, 0.5, 1.5, 0.5, 1]][int(rng.integers(4))]
+        while t < CLIP_SECONDS - 0.1:
+            seconds = beat * rng.choice(lengths) * rng.uniform(0.95, 1.05)
+            degree += int(rng.choice([-4, -3, -2, -1, -1, -1, 0, 1, 1, 1, 2, 3, 4]))
+            key = root + 12 * (degree // 7) + int(MAJOR[degree % 7]) + (int(rng.integers(-1, 2)) if rng.random() < 0.08 else 0)
+            if not low <= key <= high or abs(key - centre) > 11:
+                degree = degree_of(centre)
+                key = root + 12 * (degree // 7) + int(MAJOR[degree % 7])
+            if rng.random() > 0.07:
+                plan.append((t, seconds, int(key)))
+            t += seconds
+        return plan
+
+    def chorale(self, ranges):
+        """Voices that move together through chords, with passing notes: one plan for each range."""
+        rng = self.rng
+        root, beat = int(rng.integers(12)), rng.uniform(0.35, 1.0)
+        start, plans = rng.uniform(0, 0.4), [[] for _ in ranges]
+        now = [rng.uniform(lo + 3, max(lo + 4, hi - 3)) for lo, hi in ranges]
+        jitter = rng.uniform(0.002, 0.03)
+        t = start
+        while t < CLIP_SECONDS - 0.1:
+            degree = int(rng.choice([0, 3, 4, 5, 1, 0, 4]))
+            tones = {(root + int(MAJOR[(degree + d) % 7])) % 12 for d in ((0, 2, 4, 6) if rng.random() < 0.2 else (0, 2, 4))}
+            seconds = beat * rng.choice([1, 1, 1, 1, 2, 3])
+            for v, (lo, hi) in enumerate(ranges):
+                near = [k for k in range(int(lo), int(hi) + 1) if k % 12 in tones and abs(k - now[v]) < 8]
+                if not near:
+                    near = [int(np.clip(round(now[v]), lo, hi))]
+                weight = np.array([np.exp(-abs(k - now[v]) / 3) for k in near])
+                key = int(rng.choice(near, p=weight / weight.sum()))
+                at = max(0.0, t + rng.normal(0, jitter))
+                parts = 2 if rng.random() < 0.3 else 1
+                if rng.random() < 0.95:
+                    plans[v].append((at, seconds / parts, key))
+                if parts == 2:
+                    scale = [k for k in range(key - 3, key + 4) if (k - root) % 12 in MAJOR and lo <= k <= hi and k != key]
+                    if scale:
+                        plans[v].append((at + seconds / 2, seconds / 2, int(rng.choice(scale))))
+                now[v] = 0.8 * key + 0.2 * (lo + hi) / 2
+            t += seconds * rng.uniform(0.98, 1.02)
+        return plans
+
+    def _lines_pool(self):
+        real = [p for n, p in self.pack.items() if n.startswith(('phil_', 'weresax', 'berklee')) and p.kind == 'sustain']
+        others = [p for p in self.pack.values() if p.family in ('reed', 'flute', 'brass', 'string', 'vocal', 'synth_lead',
+                                                               'organ') and p.kind == 'sustain' and p not in real]
+        return real, others
+
+    def _pick(self, share_real=0.6):
+        real, others = self._lines_pool()
+        pool = real if (self.rng.random() < share_real and real) or not others else others
+        return pool[self.rng.integers(len(pool))]
+
+    def solo(self):
+        rng = self.rng
+        instrument = self._pick()
+        low, high = instrument.low, instrument.high
+        self.line(instrument, self.melody(low, high, rng.uniform(0.15, 0.9), rng.uniform(0, 0.6)), rng.uniform(0.3, 1))
+
+    def ensemble(self):
+        rng = self.rng
+        k = int(rng.integers(2, 6))
+        instruments = [self._pick() for _ in range(k)]
+        if rng.random() < 0.15:
+            plucked = [p for p in self.pack.values() if p.family in ('bass', 'guitar', 'mallet', 'keyboard')]
+            instruments[0] = plucked[rng.integers(len(plucked))]
+        if rng.random() < 0.7:
+            centres = np.sort(rng.uniform(40, 80, k))
+            ranges = []
+            for c, p in zip(centres, instruments):
+                c = float(np.clip(c, p.low + 6, max(p.low + 6, p.high - 6)))
+                ranges.append((max(p.low, c - 9), min(p.high, c + 9)))
+            plans = self.chorale(ranges)
+        else:
+            beat = rng.uniform(0.25, 0.8)
+            plans = [self.melody(p.low, p.high, beat, rng.uniform(0, 0.3)) for p in instruments]
+        for p, plan in zip(instruments, plans):
+            self.line(p, plan, rng.uniform(0.35, 1))
+
+    def voice(self):
+        rng = self.rng
+        pool = [p for p in self.pack.values() if p.family == 'vocal'] or list(self.pack.values())
+        if rng.random() < 0.25:
+            pool = [self._pick()]
+        p = pool[rng.integers(len(pool))]
+        self.line(p, self.melody(p.low - 3, p.high + 2, rng.uniform(0.25, 0.8), rng.uniform(0, 0.8)), rng.uniform(0.4, 1), True)
+
+    # --- what is not a note ---------------------------------------------------------------------------------------
+
+    def burst(self, voice, onset, seconds, gain):
+        """Filtered noise: picks, keys, breath, consonants."""
+        rng = self.rng
+        n, first = int(seconds * SR), int(onset * SR)
+        if n < 8 or first < 0 or first + n >= N:
+            return
+        x = rng.standard_normal(n) * np.hanning(n)
+        pole = rng.uniform(-0.7, 0.9)
+        voice[first:first + n] += (gain * (1 - abs(pole)) * scipy.signal.lfilter([1], [1, -pole], x)).astype(np.float32)
+
+    def drums(self, gain):
+        rng = self.rng
+        voice, t = self.new_voice(), 0.0
+        beat = rng.uniform(0.15, 0.5)
+        while t < CLIP_SECONDS - 0.3:
+            kind, n = rng.random(), int(rng.uniform(0.03, 0.25) * SR)
+            decay = np.exp(-np.arange(n) / (n / 6.0))
+            if kind < 0.4:    # kick and toms: a falling tone
+                f = rng.uniform(45, 120) * (1 + rng.uniform(0.3, 3) * np.exp(-np.arange(n) / (0.015 * SR)))
+                x = np.sin(2 * np.pi * np.cumsum(f) / SR) * decay
+            else:             # snare, hats, claps
+                x = scipy.signal.lfilter([1, -rng.uniform(-0.5, 0.95)], [1, -rng.uniform(-0.8, 0.6)],
+                                         rng.standard_normal(n)) * decay * 0.4
+            i = int(t * SR)
+            voice[i:i + n] += (gain * rng.uniform(0.3, 1) * x[:N - i]).astype(np.float32)
+            t += beat * rng.choice([0.5, 1, 1, 2])
+
+    def speech_like(self, gain):
+        """Syllables whose pitch never rests and whose formants move: not to be written down."""
+        rng = self.rng
+        voice, t = self.new_voice(), rng.uniform(0, 0.5)
+        while t < CLIP_SECONDS - 0.5:
+            n = int(rng.uniform(0.05, 0.3) * SR)
+            f = rng.uniform(80, 260) * np.exp2(smooth(rng, n, 0.05, 0.25))
+            pulses = np.diff(np.floor(np.cumsum(f) / SR), prepend=0) > 0
+            source = pulses * 1.0 + 0.02 * rng.standard_normal(n)
+            if rng.random() < 0.3:
+                source = 0.2 * rng.standard_normal(n)
+            for centre in (rng.uniform(250, 900), rng.uniform(900, 2400), rng.uniform(2300, 3200)):
+                r = np.exp(-np.pi * 90 / SR)
+                source = scipy.signal.lfilter([1 - r], [1, -2 * r * np.cos(2 * np.pi * centre / SR), r * r], source)
+            i = int(t * SR)
+            peak = np.abs(source).max() + 1e-9
+            voice[i:i + n] += (gain * source / peak * np.hanning(n) ** 0.3)[:N - i].astype(np.float32)
+            t += n / SR * rng.uniform(1, 2.5)
+
+    def nothing(self):
+        kind = self.rng.random()
+        if kind < 0.45:
+            self.drums(1.0)
+        elif kind < 0.8:
+            self.speech_like(1.0)
+        else:
+            self.new_voice()
+
+    # --- the room and the microphone ------------------------------------------------------------------------------
+
+    def colour(self):
+        """A random smooth equaliser, as a gain for each bin of the clip's transform."""
+        rng = self.rng
+        f = np.linspace(0, 1, 2048) ** 0.4
+        db = rng.uniform(-6, 6) * f + sum(rng.uniform(-4, 4) / k * np.cos(np.pi * k * f + rng.uniform(0, 6)) for k in (1, 2, 3, 5, 8))
+        return np.interp(np.linspace(0, 2047, SIZE // 2 + 1), np.arange(2048), 10 ** (db / 20)).astype(np.float32)
+
+    def room(self):
+        """The transform of a room: a direct sound, a few early reflections, a decaying tail."""
+        rng = self.rng
+        n = int(rng.uniform(0.08, 1.4) * SR)
+        ir = rng.standard_normal(n).astype(np.float32) * np.exp(-6.9 * np.arange(n, dtype=np.float32) / n)
+        ir[:int(rng.uniform(0.001, 0.025) * SR)] = 0
+        ir = scipy.signal.lfilter([1 - 0.6], [1, -0.6], ir).astype(np.float32) if rng.random() < 0.6 else ir
+        ir *= rng.uniform(0.02, 0.45) / np.sqrt((ir ** 2).sum() + 1e-9)
+        for _ in range(int(rng.integers(0, 6))):
+            ir[int(rng.uniform(0.001, 0.04) * SR)] += rng.uniform(-0.4, 0.4)
+        ir[0] = 1
+        return scipy.fft.rfft(ir, SIZE)
+
+    def mix(self):
+        rng = self.rng
+        if rng.random() < 0.07:
+            self.drums(rng.uniform(0.02, 0.3))
+        shared = self.room() if rng.random() < 0.7 else None
+        total = 0
+        for voice in self.voices:
+            spectrum = scipy.fft.rfft(voice, SIZE)
+            if rng.random() < 0.7:
+                spectrum = spectrum * self.colour()
+            total = total + spectrum
+        if shared is not None:
+            total = total * shared
+        total = total * self.colour() if rng.random() < 0.6 else total
+        if rng.random() < 0.35:  # band limits: telephones, old microphones, 16 kHz recordings
+            f = np.linspace(0, SR / 2, SIZE // 2 + 1)
+            high, low = rng.choice([3400, 5000, 7000, 7900, 9000]), rng.choice([20, 60, 120, 250])
+            total = total / np.sqrt(1 + (f / high) ** 16) / np.sqrt(1 + (low / np.maximum(f, 1)) ** 4)
+        y = scipy.fft.irfft(total, SIZE)[:N].astype(np.float32)
+        peak = np.abs(y).max() + 1e-6
+        if rng.random() < 0.12:  # a compressor or an overdriven input
+            y = np.tanh(y / peak * rng.uniform(1, 4))
+            peak = np.abs(y).max() + 1e-6
+        if self.labels or peak > 1e-4:
+            y *= 10 ** (rng.uniform(-30, 0) / 20) / peak
+        if rng.random() < 0.85:
+            noise = rng.standard_normal(N).astype(np.float32)
+            if rng.random() < 0.6:
+                noise = scipy.signal.lfilter([0.25], [1, -0.97], noise).astype(np.float32)
+            y += noise * np.float32(10 ** (rng.uniform(-90, -48) / 20))
+        if rng.random() < 0.1:   # mains hum
+            t = np.arange(N, dtype=np.float32) * 2 * np.pi * rng.choice([50, 60]) / SR
+            y += sum(rng.uniform(0, 1) * np.sin(k * t) for k in (1, 2, 3, 5)).astype(np.float32) * 10 ** (rng.uniform(-80, -50) / 20)
+        return np.clip(y, -1, 1)
+
+
+SIZE = scipy.fft.next_fast_len(N + int(1.5 * SR), True)
+
+
+class Maker:
+    """Makes clips: (samples, labels), one after another, the same for the same seed."""
+
+    def __init__(self, seed, pack, sequences):
+        self.rng, self.pack, self.sequences = np.random.default_rng(seed), pack, sequences
+
+    def clip(self, kind=None):
+        kind = kind or self.rng.choice(list(MIX), p=list(MIX.values()))
+        clip = Clip(self.rng, self.pack, self.sequences)
+        getattr(clip, kind)()
+        return clip.mix(), sorted(clip.labels, key=lambda label: label[0])
+
+
+def for_training(seed, samples_folder, midi_folder, validation=False):
+    pack = samples.load(samples_folder, only=HELD_OUT) if validation else samples.load(samples_folder, without=HELD_OUT)
+    return Maker(seed, pack, load_sequences(midi_folder))
+
+
+def frames_of(labels, n_frames):
+    """Labels as planes of bytes (frames, keys, 4): sounding, onset (1 .. 255: when within the frame; 0: none),
+    velocity at the onset (1 .. 255), deviation from the key in cents + 128 (0: unknown)."""
+    plane = np.zeros((n_frames, KEYS, 4), np.uint8)
+    for start, end, midi, velocity, bend in labels:
+        key, at = midi - LOWEST_KEY, start * SR / HOP
+        first, last = int(at), max(int(at) + 2, int(end * SR / HOP))
+        if first >= n_frames:
+            continue
+        plane[first:last, key, 0] = 1
+        plane[first, key, 1] = 1 + int(254 * (at - first))
+        plane[first, key, 2] = max(1, min(255, int(255 * velocity)))
+        m = min(len(bend), n_frames - first, last - first)
+        plane[first:first + m, key, 3] = np.clip(bend[:m] + 128, 1, 255)
+    return plane

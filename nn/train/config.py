@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: ISC
+"""The configuration of a training run: everything that shapes the data, the network and its training."""
+import math
+
+NAME = 'fenby-1'
+SEED = 1
+
+SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/features.h
+
+# Data: clips of CLIP_SECONDS, written in shards; whole instruments are kept for validation and never trained on.
+CLIP_SECONDS = 10.0
+HELD_OUT = ['discord_upright', 'discord_martin', 'phil_cor_anglais', 'fluid_viola', 'fluid_soprano']
+# Kinds of clips and how often each is drawn.
+MIX = {'piano': 0.27, 'guitar': 0.20, 'ensemble': 0.26, 'solo': 0.15, 'voice': 0.08, 'nothing': 0.04}
+
+# The heads: a note must be reported at most LOOKAHEAD frames after the frame that holds its onset.
+LOOKAHEAD = [1, 2, 3, 5, 10]
+PLATEAU = 3        # frames for which the onset then stays reported
+AGE_FRAMES = 13    # how far back the onset's age is learnt
+
+_HARMONICS = [0.5, 1, 2, 3, 4, 5, 6, 7, 8]
+_BLOCKS = [1, 2, 4, 8, 2, 1]  # dilations in time
+
+
+def layers(channels=32):
+    stack = {'kind': 'stack', 'shifts': [round(36 * math.log2(h)) for h in _HARMONICS], 'width': 264}
+    stem = {'kind': 'conv', 'out': channels, 'kt': 3, 'kf': 5, 'sf': 3}
+    blocks = []
+    for dilation in _BLOCKS:
+        blocks.append({'kind': 'conv', 'out': channels, 'kt': 3, 'kf': 3, 'dt': dilation})
+        # Five taps an octave apart: the octaves of a key argue with each other.
+        blocks.append({'kind': 'conv', 'out': channels, 'kt': 1, 'kf': 5, 'df': 12, 'skip': 2})
+    head = {'kind': 'head', 'outputs': {'onset': [len(LOOKAHEAD), 'sigmoid'], 'sounding': [1, 'sigmoid'],
+                                        'velocity': [1, 'sigmoid'], 'onset_age': [1, 'linear'],
+                                        'contour': [3, 'sigmoid']}}
+    return [stack, stem, *blocks, head]
+
+
+LAYERS = layers()
+
+# Training.
+BATCH, FRAMES = 8, 430          # clips and frames of each step
+LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 1e-3, 200
+CLIP_GRADIENT = 2.0
+POSITIVE_WEIGHT = 3.0           # of the few frames that hold an onset, against the many that do not
+LOSS = {'onset': 1.0, 'sounding': 0.5, 'velocity': 0.1, 'onset_age': 0.02, 'contour': 0.1}

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: ISC
+"""Features for training, computed by the C code that runs live (dsp/cqt.c): there is no second implementation.
+
+`make train-library` builds build/libfenby-train.so."""
+import ctypes
+import os
+
+import numpy as np
+
+from config import BINS, HOP
+
+_ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
+_LIBRARY = os.environ.get('FENBY_TRAIN_LIBRARY', os.path.join(_ROOT, 'build', 'libfenby-train.so'))
+_lib = ctypes.CDLL(_LIBRARY)
+_floats = ctypes.POINTER(ctypes.c_float)
+_lib.fenby_cqt_new.restype = ctypes.c_void_p
+_lib.fenby_cqt_new.argtypes = [ctypes.c_double]
+_lib.fenby_cqt_reset.argtypes = [ctypes.c_void_p]
+_lib.fenby_cqt_process.argtypes = [ctypes.c_void_p, _floats, _floats]
+_lib.fenby_cqt_features_hash.restype = ctypes.c_uint64
+_cqt = _lib.fenby_cqt_new(440.0)
+
+LEVELS = 200  # features are stored in bytes, this many to 1.0: half a decibel
+
+
+def features_hash():
+    return _lib.fenby_cqt_features_hash()
+
+
+def cqt(samples):
+    """float32 (frames, BINS, 2) of mono samples at 22 050 Hz."""
+    samples = np.ascontiguousarray(samples, np.float32)
+    n = len(samples) // HOP
+    frames = np.empty((n, BINS, 2), np.float32)
+    _lib.fenby_cqt_reset(_cqt)
+    source, target = samples.ctypes.data, frames.ctypes.data
+    for i in range(n):
+        _lib.fenby_cqt_process(_cqt, ctypes.cast(source + 4 * HOP * i, _floats),
+                               ctypes.cast(target + 4 * 2 * BINS * i, _floats))
+    return frames
+
+
+def to_bytes(frames):
+    return np.clip(frames * LEVELS + 0.5, 0, 255).astype(np.uint8)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: ISC
+"""The network as a list of layers: this module builds it for PyTorch, export.py writes the same list for C.
+
+A layer is a dict. Kinds:
+  stack   shifts of the input in frequency, side by side as channels (harmonic stacking, after Bittner et al.,
+          "A lightweight instrument-agnostic model for polyphonic note transcription", ICASSP 2022, section 2.1):
+          shifts [bins], width: output position p, channel j * inputs + c is input[p + shifts[j]][c], 0 outside.
+  conv    2-D convolution: out, kt (frames, causal), kf (positions, centred), dt, df (dilations), sf (stride in
+          frequency), batch norm (folded on export), skip (how many layers back the residual comes from, added
+          before the ReLU; 0: none), relu.
+  gru     one gated recurrent unit for each position, weights shared between positions: out.
+  head    1x1 convolution with bias: outputs {name: [channels, activation]}.
+Positions run along frequency, time is causal: output frame t sees input frames <= t only.
+"""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Conv(nn.Module):
+    def __init__(self, inputs, layer):
+        super().__init__()
+        kt, kf, dt, df, sf = (layer.get(k, 1) for k in ('kt', 'kf', 'dt', 'df', 'sf'))
+        self.past = (kt - 1) * dt
+        # With a stride the window's centre starts at the stride's middle: bin 1 of a key's three.
+        pad = (kf // 2) * df - (sf // 2)
+        self.conv = nn.Conv2d(inputs, layer['out'], (kt, kf), stride=(1, sf), padding=(0, pad), dilation=(dt, df),
+                              bias=False)
+        self.norm = nn.BatchNorm2d(layer['out'])
+
+    def forward(self, x):
+        return self.norm(self.conv(F.pad(x, (0, 0, self.past, 0)) if self.past else x))
+
+
+class Gru(nn.Module):
+    def __init__(self, inputs, layer):
+        super().__init__()
+        self.gru = nn.GRU(inputs, layer['out'], batch_first=True)
+
+    def forward(self, x):
+        b, c, t, w = x.shape
+        y, _ = self.gru(x.permute(0, 3, 2, 1).reshape(b * w, t, c))
+        return y.reshape(b, w, t, -1).permute(0, 3, 2, 1)
+
+
+class Net(nn.Module):
+    """Input (batch, resolutions, frames, bins); output {name: (batch, channels, frames, keys)} logits."""
+
+    def __init__(self, layers, inputs=2):
+        super().__init__()
+        self.layers = layers
+        self.modules_ = nn.ModuleList()
+        channels, history = inputs, []
+        for layer in layers:
+            kind = layer['kind']
+            if kind == 'stack':
+                module, channels = nn.Identity(), channels * len(layer['shifts'])
+            elif kind == 'conv':
+                module, channels = Conv(channels, layer), layer['out']
+            elif kind == 'gru':
+                module, channels = Gru(channels, layer), layer['out']
+            elif kind == 'head':
+                n = sum(c for c, _ in layer['outputs'].values())
+                module = nn.Conv2d(channels, n, 1)
+                nn.init.constant_(module.bias, -3.0)
+            else:
+                raise ValueError(f'layer kind {kind!r}: expected stack, conv, gru or head')
+            self.modules_.append(module)
+            history.append(channels)
+
+    def forward(self, x):
+        history = []
+        for layer, module in zip(self.layers, self.modules_):
+            kind = layer['kind']
+            if kind == 'stack':
+                low = max(0, -min(layer['shifts']))
+                high = max(0, max(layer['shifts']) + layer['width'] - x.shape[-1])
+                padded = F.pad(x, (low, high))
+                x = torch.cat([padded[..., low + s:low + s + layer['width']] for s in layer['shifts']], 1)
+                x = x.contiguous(memory_format=torch.channels_last)
+            elif kind == 'conv':
+                y = module(x)
+                if layer.get('skip'):
+                    y = y + history[-layer['skip']]
+                x = F.relu(y) if layer.get('relu', True) else y
+            else:
+                x = module(x)
+            history.append(x)
+        z, out, first = x, {}, 0
+        for name, (channels, _) in self.layers[-1]['outputs'].items():
+            out[name] = z[:, first:first + channels]
+            first += channels
+        return out

@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Trains the network of config.py.
+
+    train.py OUT.pt --samples DIR --midi DIR --hours H [--resume] [--from OTHER.pt] [--threads N]
+
+Clips are made on the fly by worker processes; features come from the C code. OUT.pt is a checkpoint, written
+every few minutes: a run that was stopped goes on with --resume. The log goes to standard output and OUT.log."""
+import argparse
+import multiprocessing
+import os
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import clips
+import config
+import features
+from model import Net
+
+POOL = 400  # clips to draw from: a clip is seen a few times, each time another part, shifted and coloured anew
+
+
+def make_clips(seed, samples, midi, queue):
+    maker = clips.for_training(seed, samples, midi)
+    while True:
+        y, labels = maker.clip()
+        frames = features.to_bytes(features.cqt(y))
+        queue.put((frames, clips.frames_of(labels, len(frames))))
+
+
+class Clips:
+    """Batches from a pool of clips that is renewed at a fixed pace: the same ones for the same seed."""
+
+    def __init__(self, workers, seed, samples, midi, renew):
+        context = multiprocessing.get_context('fork')
+        self.queues = [context.Queue(24) for _ in range(workers)]
+        for i, queue in enumerate(self.queues):
+            context.Process(target=make_clips, args=(seed * 1000 + i, samples, midi, queue), daemon=True).start()
+        self.rng, self.renew, self.made = np.random.default_rng(seed), renew, 0
+        self.pool = [self.next_clip() for _ in range(POOL)]
+
+    def next_clip(self):
+        clip = self.queues[self.made % len(self.queues)].get()
+        self.made += 1
+        return clip
+
+    def batch(self):
+        for _ in range(self.renew):
+            self.pool[self.made % POOL] = self.next_clip()
+        rng, xs, ys = self.rng, [], []
+        for i in rng.integers(0, POOL, config.BATCH):
+            x, y = self.pool[i]
+            t = int(rng.integers(0, len(x) - config.FRAMES + 1))
+            x = x[t:t + config.FRAMES].astype(np.float32) / features.LEVELS
+            y = y[t:t + config.FRAMES]
+            shift = int(rng.integers(-2, 3))  # semitones
+            if shift:
+                x, y = np.roll(x, 3 * shift, 1), np.roll(y, shift, 1)
+                if shift > 0:
+                    x[:, :3 * shift], y[:, :shift] = x[:, 3 * shift:3 * shift + 1], 0
+                else:
+                    x[:, 3 * shift:], y[:, shift:] = x[:, 3 * shift - 1:3 * shift], 0
+            f = np.linspace(-1, 1, config.BINS, dtype=np.float32)
+            colour = rng.uniform(-0.08, 0.08) + rng.uniform(-0.06, 0.06) * f + \
+                rng.uniform(-0.03, 0.03) * np.cos(f * np.pi * rng.uniform(0.5, 3) + rng.uniform(0, 6))
+            xs.append(np.maximum(x + colour.astype(np.float32)[None, :, None], 0))
+            ys.append(y)
+        x = torch.from_numpy(np.stack(xs).transpose(0, 3, 1, 2).copy())
+        return x, torch.from_numpy(np.stack(ys))
+
+
+def later(x, frames):
+    """x (batch, frames, ...) moved into the future."""
+    return x if frames == 0 else F.pad(x, (0, 0, frames, 0))[:, :x.shape[1]]
+
+
+def targets(y):
+    """What the heads should say, and where that counts. y: (batch, frames, keys, 4) bytes of clips.frames_of."""
+    sounding, at, velocity, deviation = (y[..., i] for i in range(4))
+    on = (at > 0).float()
+    onset, counts = [], []
+    for lookahead in config.LOOKAHEAD:
+        # Late is wrong, early is welcome: from the onset to its deadline either answer will do.
+        moved = [later(on, j) for j in range(lookahead + config.PLATEAU + 2)]
+        due = torch.stack(moved[lookahead:lookahead + config.PLATEAU]).amax(0)
+        free = torch.stack(moved[:lookahead] + moved[lookahead + config.PLATEAU:]).amax(0)
+        onset.append(due)
+        counts.append(torch.clamp(due + (1 - free), max=1))
+    within = (at.float() - 1) / 254
+    age, has_age, loudness = torch.zeros_like(on), torch.zeros_like(on), torch.zeros_like(on)
+    for j in reversed(range(config.AGE_FRAMES)):
+        here = later(on, j)
+        age = torch.where(here > 0, j + 1 - later(within, j), age)
+        loudness = torch.where(here > 0, later(velocity.float() / 255, j), loudness)
+        has_age = torch.maximum(has_age, here)
+    note = later((sounding > 0).float(), 2)
+    cents = later(deviation.float(), 2) - 128
+    bins = torch.stack([torch.exp(-0.5 * ((cents - c) / 20) ** 2) for c in (-33.3, 0, 33.3)], 1)
+    known = ((note > 0) & (cents > -60) & (cents < 60) | (note == 0)).float()
+    return {'onset': (torch.stack(onset, 1), torch.stack(counts, 1)), 'sounding': (note[:, None], None),
+            'velocity': (loudness[:, None], has_age[:, None]), 'onset_age': (age[:, None], has_age[:, None]),
+            'contour': (bins * note[:, None], known[:, None])}
+
+
+def loss_of(out, y):
+    parts = {}
+    for name, (target, counts) in targets(y).items():
+        z = out[name].float()
+        if name == 'onset_age':
+            error = F.smooth_l1_loss(z, target, reduction='none')
+        else:
+            error = F.binary_cross_entropy_with_logits(z, target, reduction='none')
+        if name in ('velocity', 'onset_age'):
+            parts[name] = (error * counts).sum() / (counts.sum() + 1)
+            continue
+        weight = 1 + (config.POSITIVE_WEIGHT - 1) * target
+        weight = weight if counts is None else weight * counts
+        parts[name] = 10 * (error * weight).mean((0, 2, 3)).sum()
+    return sum(config.LOSS[k] * v for k, v in parts.items()), parts
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument('out')
+    a.add_argument('--samples', required=True)
+    a.add_argument('--midi', required=True)
+    a.add_argument('--hours', type=float, required=True)
+    a.add_argument('--resume', action='store_true')
+    a.add_argument('--from', dest='start', metavar='OTHER.pt', help='start from these weights')
+    a.add_argument('--threads', type=int, default=os.cpu_count())
+    a.add_argument('--workers', type=int, default=1)
+    a.add_argument('--renew', type=int, default=3, help='new clips for each step')
+    a.add_argument('--learning-rate', type=float, default=config.LEARNING_RATE)
+    o = a.parse_args()
+
+    torch.set_num_threads(o.threads)
+    torch.manual_seed(config.SEED)
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    net = Net(config.LAYERS).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=config.WEIGHT_DECAY)
+    step, spent, seed = 0, 0.0, config.SEED
+    if o.start:
+        net.load_state_dict(torch.load(o.start, map_location=device)['state'])
+        seed += 1
+    if o.resume:
+        saved = torch.load(o.out, map_location=device)
+        net.load_state_dict(saved['state'])
+        optimizer.load_state_dict(saved['optimizer'])
+        step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
+
+    data = Clips(o.workers, seed, o.samples, o.midi, o.renew)
+    log = open(os.path.splitext(o.out)[0] + '.log', 'a', buffering=1)
+
+    def say(text):
+        print(text, flush=True)
+        log.write(text + '\n')
+
+    def save():
+        state = {'layers': config.LAYERS, 'state': net.state_dict(), 'optimizer': optimizer.state_dict(), 'step': step,
+                 'seconds': spent, 'seed': seed, 'name': config.NAME, 'features_hash': features.features_hash(),
+                 'arrays': {'onset.lookahead': config.LOOKAHEAD}}
+        torch.save(state, o.out + '.tmp')
+        os.replace(o.out + '.tmp', o.out)
+
+    say(f'{sum(p.numel() for p in net.parameters())} parameters on {device}, seed {seed}')
+    began, already, recent = time.time(), spent, []
+    while spent < o.hours * 3600:
+        rate = o.learning_rate * min(1, (step + 1) / config.WARM_UP) * 0.5 * (1 + np.cos(np.pi * spent / (o.hours * 3600)))
+        for group in optimizer.param_groups:
+            group['lr'] = rate + 1e-5
+        x, y = data.batch()
+        x, y = x.to(device), y.to(device)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            out = net(x)
+        loss, parts = loss_of(out, y)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), config.CLIP_GRADIENT)
+        optimizer.step()
+        step += 1
+        spent = already + time.time() - began
+        recent.append([loss.item()] + [parts[k].item() for k in config.LOSS])
+        if step % 50 == 0:
+            mean = np.mean(recent, 0)
+            say(f'step {step} loss {mean[0]:.4f} ' + ' '.join(f'{k} {v:.4f}' for k, v in zip(config.LOSS, mean[1:])) +
+                f' rate {rate:.5f} clips {data.made} seconds {spent:.0f}')
+            recent = []
+        if step % 250 == 0:
+            save()
+    save()
+    say(f'done: {step} steps in {spent:.0f} s')
+
+
+if __name__ == '__main__':
+    main()
