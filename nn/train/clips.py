@@ -139,7 +139,7 @@ class Clip:
         pianos = [p for n, p in self.pack.items() if 'piano' in n and 'epiano' not in n or n in
                   ('discord_grand', 'discord_upright', 'discord_egrand')]
         others = [p for p in self.pack.values() if p.family in ('keyboard', 'organ', 'mallet') and p not in pianos]
-        pool = pianos if rng.random() < 0.85 else others
+        pool = pianos if rng.random() < 0.85 or not others else others
         instrument = pool[rng.integers(len(pool))]
         # The sampled pianos with several dynamics are worth more than the single-dynamic ones.
         if pool is pianos and rng.random() < 0.35:
@@ -383,8 +383,10 @@ class Clip:
         rng = self.rng
         k = int(rng.integers(2, 6))
         instruments = [self._pick() for _ in range(k)]
+        plucked = []
         if rng.random() < 0.15:
             plucked = [p for p in self.pack.values() if p.family in ('bass', 'guitar', 'mallet', 'keyboard')]
+        if plucked:
             instruments[0] = plucked[rng.integers(len(plucked))]
         if rng.random() < 0.7:
             centres = np.sort(rng.uniform(40, 80, k))

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: ISC
+#
+#   make                 the programs and the plugin, in build/
+#   make demo            transcribe the demo music, from nothing: installs what is missing
+#   make check           all tests, likewise; ends with "N passed, N failed"
+#   make check-asan      the tests under the address and undefined behaviour sanitizers
+#   make check-tsan      the tests under the thread sanitizer
+#   make bench           what each stage costs
+#   make accuracy EVAL=DIR SCORE=score.py   transcribe a folder of recordings and score it
+#   make install         to PREFIX (/usr/local), LV2DIR; honours DESTDIR
+#
+# Switches: JACK=no, LV2=no leave out what needs those libraries. BUILD names the build folder.
+
+VERSION = 0.1.0
+BUILD   ?= build
+PREFIX  ?= /usr/local
+LV2DIR  ?= $(PREFIX)/lib/lv2
+DATADIR ?= $(PREFIX)/share/fenby
+JACK    ?= yes
+LV2     ?= yes
+
+CC      ?= cc
+AR      ?= ar
+PYTHON  ?= /usr/bin/python3
+CFLAGS  ?= -O3 -g
+PKG_CONFIG ?= pkg-config
+
+# The packages of Debian 12: to build, to demonstrate, to test.
+BUILD_PACKAGES = gcc make pkg-config libfftw3-dev libsamplerate0-dev libsndfile1-dev libcairo2-dev libserd-dev
+ifeq ($(JACK),yes)
+BUILD_PACKAGES += libjack-jackd2-dev liblo-dev libportmidi-dev
+endif
+ifeq ($(LV2),yes)
+BUILD_PACKAGES += lv2-dev libx11-dev
+endif
+DEMO_PACKAGES  = $(BUILD_PACKAGES) fluidsynth fluid-soundfont-gm
+CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy
+
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
+FLAGS = -std=c11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
+        -DFENBY_VERSION='"$(VERSION)"' -DFENBY_DATADIR='"$(DATADIR)"' \
+        $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+# Asked of pkg-config when a rule runs, so that `make setup` can come first.
+pkg = $(shell $(PKG_CONFIG) --$(1) $(2) || echo "missing-see-above:$(subst $(eval) ,,$(2))")
+CORE_PKGS  = fftw3 fftw3f samplerate
+FENBY_PKGS = sndfile cairo serd-0
+
+LIB_SOURCES = $(wildcard dsp/*.c nn/*.c)
+LIB_OBJECTS = $(LIB_SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY     = $(BUILD)/libfenby.a
+TESTS       = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+
+# What the programs in jack_client/ are made of: main file, and the modules that each one wants.
+FENBY_SOURCES = $(filter-out jack_client/fenby_jack%.c $(JACK_ONLY),$(wildcard jack_client/*.c))
+JACK_ONLY     =
+
+PROGRAMS = $(BUILD)/fenby
+
+.PHONY: all setup setup-demo setup-check demo check check-run check-asan check-tsan bench accuracy install \
+        uninstall clean train-library
+.DELETE_ON_ERROR:
+
+all: $(PROGRAMS)
+
+# --- the core ---------------------------------------------------------------------------------------------------
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS)) -c $< -o $@
+
+# The default model is part of the library: its bytes are included by the assembler.
+$(BUILD)/nn/default_weights.o: nn/weights/default.fnw
+
+$(LIBRARY): $(LIB_OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+CORE_LIBS = $(LIBRARY) $(call pkg,libs,$(CORE_PKGS)) -lm
+
+# --- the programs -------------------------------------------------------------------------------------------------
+
+$(BUILD)/fenby: $(FENBY_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
+	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@ $(CORE_LIBS) $(call pkg,libs,$(FENBY_PKGS))
+
+# The CQT as a shared library, for training.
+train-library: $(BUILD)/libfenby-train.so
+$(BUILD)/libfenby-train.so: $(BUILD)/dsp/cqt.o
+	$(CC) -shared $^ -o $@ $(call pkg,libs,fftw3 fftw3f) -lm
+
+# --- tests --------------------------------------------------------------------------------------------------------
+
+# A test may use the modules of the programs, but not their main.
+PROGRAM_MODULES = $(filter-out $(BUILD)/jack_client/fenby.o,$(FENBY_SOURCES:%.c=$(BUILD)/%.o))
+
+$(BUILD)/libprograms.a: $(PROGRAM_MODULES)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libprograms.a $(LIBRARY) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -fno-builtin-malloc $(CFLAGS) $(LDFLAGS) $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS)) $< -o $@ \
+	    $(BUILD)/libprograms.a $(CORE_LIBS) $(call pkg,libs,$(FENBY_PKGS))
+
+check: setup-check
+	+$(MAKE) --no-print-directory check-run WERROR=1
+
+check-run: all $(TESTS) $(BUILD)/tests/music/compose
+	@BUILD=$(BUILD) tests/run.sh $(TESTS)
+
+check-asan: setup-check
+	+$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS="-O1 -g"
+
+check-tsan: setup-check
+	+$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/tsan SANITIZE=thread CFLAGS="-O2 -g"
+
+bench: setup
+	+$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench
+	@$(BUILD)/tests/bench/bench
+
+accuracy: setup
+	+$(MAKE) --no-print-directory all
+	@tests/accuracy.sh $(BUILD)/fenby "$(EVAL)" "$(SCORE)"
+
+# --- demo ---------------------------------------------------------------------------------------------------------
+
+demo: setup-demo
+	+$(MAKE) --no-print-directory all $(BUILD)/tests/music/compose
+	@BUILD=$(BUILD) tests/demo.sh
+
+# --- set-up, installation -----------------------------------------------------------------------------------------
+
+setup:
+	@.ci/setup $(BUILD_PACKAGES)
+setup-demo:
+	@.ci/setup $(DEMO_PACKAGES)
+setup-check:
+	@.ci/setup $(CHECK_PACKAGES)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(DATADIR)/presets
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(wildcard jack_client/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(wildcard presets/*.ttl) $(DESTDIR)$(DATADIR)/presets
+
+uninstall:
+	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS))
+	rm -f $(patsubst jack_client/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard jack_client/*.1))
+	rm -rf $(DESTDIR)$(DATADIR)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

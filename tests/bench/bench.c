@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: ISC
+// bench [SECONDS]: what each stage costs for each hop on one core, the whole chain's real-time factor, start-up
+// time and memory. Times are of this machine; the shares and the real-time factor are what to compare.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "dsp/cqt.h"
+#include "dsp/engine.h"
+#include "dsp/features.h"
+#include "dsp/resampler.h"
+#include "dsp/ring.h"
+#include "nn/net.h"
+
+enum { RATE = 48000, BLOCK = 64 };
+
+static double now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1e6 + t.tv_nsec * 1e-3;
+}
+
+// Times of single hops.
+typedef struct {
+    double *us;
+    size_t count, room;
+} timings;
+
+static timings timings_new(size_t room)
+{
+    timings t = {malloc(room * sizeof(double)), 0, room};
+    if (!t.us) exit(1);
+    return t;
+}
+
+static void record(timings *t, double us)
+{
+    if (t->count < t->room) t->us[t->count++] = us;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double d = *(const double *)a - *(const double *)b;
+    return (d > 0) - (d < 0);
+}
+
+// Prints one line and returns the mean.
+static double report(const char *stage, timings *t)
+{
+    double sum = 0;
+    for (size_t i = 0; i < t->count; i++) sum += t->us[i];
+    qsort(t->us, t->count, sizeof *t->us, ascending);
+    const double mean = sum / (double)t->count;
+    printf("%-22s %9.2f %9.2f %9.2f %9.2f\n", stage, mean, t->us[t->count / 2],
+           t->us[(size_t)((double)t->count * 0.999)], t->us[t->count - 1]);
+    free(t->us);
+    return mean;
+}
+
+// Chords of decaying harmonic tones, some 12 notes a second.
+static float *make_music(size_t frames)
+{
+    float *x = calloc(frames, sizeof *x);
+    if (!x) exit(1);
+    unsigned seed = 1;
+    for (size_t start = 0; start + RATE < frames; start += RATE / 4) {
+        for (int n = 0; n < 3; n++) {
+            seed = seed * 1664525u + 1013904223u;
+            const double f_hz = 440 * exp2(((int)(seed >> 16) % 48 - 29) / 12.0);
+            for (int h = 1; h <= 6 && f_hz * h < 9000; h++) {
+                for (size_t i = 0; i < RATE; i++) {
+                    x[start + i] += (float)(0.05 / h * exp(-4.0 * (double)i / RATE) *
+                                            sin(2 * M_PI * f_hz * h * (double)i / RATE));
+                }
+            }
+        }
+    }
+    return x;
+}
+
+int main(int argc, char **argv)
+{
+    const double seconds = argc > 1 ? atof(argv[1]) : 30;
+    if (!(seconds >= 2 && seconds <= 3600)) {
+        fprintf(stderr, "bench: '%s' seconds: 2 to 3600 expected\n", argv[1]);
+        return 1;
+    }
+    const size_t frames = (size_t)(seconds * RATE);
+    float *music = make_music(frames);
+    char error[256];
+
+    double began = now_us();
+    fenby_weights *weights = fenby_weights_default(fenby_cqt_features_hash(), error, sizeof error);
+    const fenby_engine_config config = {RATE, BLOCK, fenby_parameters_default()};
+    fenby_engine *engine = weights ? fenby_engine_new(&config, weights, error, sizeof error) : NULL;
+    if (!engine) {
+        fprintf(stderr, "bench: %s\n", error);
+        return 1;
+    }
+    const double start_ms = (now_us() - began) / 1000;
+
+    const double hop_us = 1e6 * FENBY_HOP / FENBY_SAMPLE_RATE;
+    const size_t hops = (size_t)(seconds * FENBY_SAMPLE_RATE / FENBY_HOP);
+    printf("%s, %.0f s of music at %d Hz in blocks of %d; microseconds for each hop of %.0f\n\n",
+           fenby_weights_name(weights), seconds, RATE, BLOCK, hop_us);
+    printf("%-22s %9s %9s %9s %9s\n", "stage", "mean", "median", "p99.9", "worst");
+
+    // 1 ring
+    fenby_ring *ring = fenby_ring_new(sizeof(float), 1 << 14);
+    timings t = timings_new(hops);
+    float block[1024];
+    for (size_t i = 0; i < hops && (i + 1) * 557 < frames; i++) {
+        const double at = now_us();
+        for (int j = 0; j < 557 / BLOCK; j++) fenby_ring_write(ring, music + i * 557 + j * BLOCK, BLOCK);
+        fenby_ring_read(ring, block, 1024);
+        record(&t, now_us() - at);
+    }
+    report("1 ring", &t);
+    fenby_ring_free(ring);
+
+    // 2 resampler, whose output the next stages take
+    fenby_resampler *resampler = fenby_resampler_new(RATE);
+    float *low = calloc(hops * FENBY_HOP, sizeof *low);
+    float *features = calloc(hops * FENBY_N_FEATURES, sizeof *features);
+    if (!ring || !resampler || !low || !features) return 1;
+    t = timings_new(hops);
+    size_t read = 0, done = 0;
+    for (; done < hops; done++) {
+        const double at = now_us();
+        size_t wrote = 0;
+        while (wrote < FENBY_HOP && read < frames) {
+            size_t n = frames - read < BLOCK ? frames - read : BLOCK;
+            wrote += fenby_resampler_process(resampler, music + read, &n, low + done * FENBY_HOP + wrote,
+                                             FENBY_HOP - wrote);
+            read += n;
+        }
+        if (wrote < FENBY_HOP) break;
+        record(&t, now_us() - at);
+    }
+    report("2 resampler", &t);
+    fenby_resampler_free(resampler);
+
+    // 3 cqt
+    fenby_cqt *cqt = fenby_cqt_new(440);
+    if (!cqt) return 1;
+    t = timings_new(hops);
+    for (size_t i = 0; i < done; i++) {
+        const double at = now_us();
+        fenby_cqt_process(cqt, low + i * FENBY_HOP, features + i * FENBY_N_FEATURES);
+        record(&t, now_us() - at);
+    }
+    report("3 cqt", &t);
+    fenby_cqt_free(cqt);
+
+    // 4 net, in each arithmetic that this machine has
+    const struct {
+        fenby_simd simd;
+        const char *name;
+    } kinds[] = {{FENBY_SIMD_AVX512, "4 net, avx512"}, {FENBY_SIMD_AVX2, "4 net, avx2"}, {FENBY_SIMD_NEON, "4 net, neon"},
+                 {FENBY_SIMD_SCALAR, "4 net, scalar"}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        fenby_net *net = fenby_net_new(weights, kinds[k].simd);
+        if (!net) continue;
+        t = timings_new(hops);
+        for (size_t i = 0; i < done; i++) {
+            const double at = now_us();
+            fenby_net_process(net, features + i * FENBY_N_FEATURES);
+            record(&t, now_us() - at);
+        }
+        const double mean = report(kinds[k].name, &t);
+        printf("%-22s %9.1f billion multiply-adds a second\n", "", (double)fenby_weights_macs(weights) / mean / 1e3);
+        fenby_net_free(net);
+    }
+
+    // 1-6 the engine, and what the audio thread pays for each block
+    t = timings_new(hops * 2);
+    timings audio = timings_new(frames / BLOCK + 1);
+    int64_t position = 0;
+    size_t n_events = 0;
+    const double cpu_began = now_us();
+    for (size_t i = 0; i + BLOCK <= frames; i += BLOCK) {
+        fenby_event event;
+        const double at = now_us();
+        fenby_engine_push(engine, music + i, BLOCK);
+        position += BLOCK;
+        while (fenby_engine_pop(engine, position, &event)) n_events++;
+        record(&audio, now_us() - at);
+        if (fenby_engine_has_work(engine)) {
+            const double work_at = now_us();
+            if (fenby_engine_work(engine)) record(&t, now_us() - work_at);
+        }
+    }
+    const double whole = now_us() - cpu_began;
+    report("2-6 worker", &t);
+    printf("\nmicroseconds for each block of %d (%.0f): the audio thread\n", BLOCK, 1e6 * BLOCK / RATE);
+    report("1, 6 push and pop", &audio);
+
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    const double own_mib = (double)usage.ru_maxrss / 1024 -
+                           ((double)frames + (double)hops * (FENBY_HOP + FENBY_N_FEATURES)) * 4 / 1048576;
+    printf("\nreal-time factor %.4f (%.0f times faster than it plays), %zu events\n", whole / (seconds * 1e6),
+           seconds * 1e6 / whole, n_events);
+    printf("start-up %.1f ms, memory without the music %.1f MiB, weights of %zu multiply-adds a hop\n", start_ms,
+           own_mib, fenby_weights_macs(weights));
+    fenby_engine_free(engine);
+    fenby_weights_free(weights);
+    free(features);
+    free(low);
+    free(music);
+    return 0;
+}
