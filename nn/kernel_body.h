@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: ISC
+// The kernels' one body. The including file defines the vector: VEC its type, LANES, TARGET (the functions'
+// target attribute), POSITIONS and VECTORS (the block of sums held in registers), and LOAD, STORE, SET1, FMA,
+// MIN and MAX (of a NaN and a number: the second argument). + - * / work on vectors in GCC and clang.
+#include "kernel.h"
+
+#include <string.h>
+
+// Unrolled wholly, an array of sums becomes registers.
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+INLINE void store_some(float *to, VEC value, int n)
+{
+    if (n >= LANES) {
+        STORE(to, value);
+        return;
+    }
+    float lanes[LANES];
+    STORE(lanes, value);
+    memcpy(to, lanes, (size_t)n * sizeof *to);
+}
+
+// A block of n_positions x n_vectors sums. Both are constants where this is inlined, so that the sums stay in
+// registers: for each input one vector of weights and one broadcast serve a whole row or column of the block.
+INLINE void block(const fenby_linear *l, int first, int position, int channel, const int n_positions,
+                  const int n_vectors)
+{
+    VEC sum[POSITIONS][VECTORS];
+    UNROLL
+    for (int v = 0; v < n_vectors; v++) {
+        VEC bias = LOAD(l->bias + channel + v * LANES);
+        UNROLL
+        for (int p = 0; p < n_positions; p++) sum[p][v] = bias;
+    }
+    const float *weights = l->weights + (size_t)channel * (size_t)l->rows;
+    for (const fenby_run *run = l->runs; run < l->runs + l->n_runs; run++) {
+        const float *w = weights + (size_t)run->row * (size_t)(n_vectors * LANES);
+        const float *end = w + (size_t)run->length * (size_t)(n_vectors * LANES);
+        const ptrdiff_t stride = run->stride;
+        const float *x = run->input + (position - first) * stride;
+        for (; w < end; w += n_vectors * LANES, x++) {
+            VEC weight[VECTORS];
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) weight[v] = LOAD(w + v * LANES);
+            UNROLL
+            for (int p = 0; p < n_positions; p++) {
+                VEC input = SET1(x[p * stride]);
+                UNROLL
+                for (int v = 0; v < n_vectors; v++) sum[p][v] = FMA(input, weight[v], sum[p][v]);
+            }
+        }
+    }
+    UNROLL
+    for (int p = 0; p < n_positions; p++) {
+        size_t at = (size_t)(position + p) * (size_t)l->channels + (size_t)channel;
+        UNROLL
+        for (int v = 0; v < n_vectors; v++) {
+            VEC value = sum[p][v];
+            if (l->residual) value += LOAD(l->residual + at + v * LANES);
+            if (l->relu) value = MAX(value, SET1(0.0f));
+            store_some(l->output + at + v * LANES, value, l->channels - channel - v * LANES);
+        }
+    }
+}
+
+// Whole blocks, the last one moved back to end where it must: what two blocks share comes out the same twice.
+INLINE void columns(const fenby_linear *l, int first, int end, int channel, const int n_vectors)
+{
+    if (end - first < POSITIONS) {
+        for (int p = first; p < end; p++) block(l, first, p, channel, 1, n_vectors);
+        return;
+    }
+    for (int p = first; p < end; p += POSITIONS)
+        block(l, first, p + POSITIONS <= end ? p : end - POSITIONS, channel, POSITIONS, n_vectors);
+}
+
+static TARGET void linear(const fenby_linear *l, int first, int end)
+{
+    int channel = 0;
+    for (; l->channels - channel > (VECTORS - 1) * LANES; channel += VECTORS * LANES)
+        columns(l, first, end, channel, VECTORS);
+    for (; channel < l->channels; channel += LANES) columns(l, first, end, channel, 1);
+}
+
+// tanh(4 y) for |y| <= 9/4; tanh(9) rounds to 1. Lambert's continued fraction cut at y^2/7 (Abramowitz and
+// Stegun 4.5.70) gives tanh(y), then tanh(2y) = 2 tanh(y) / (1 + tanh(y)^2) twice the rest; a quotient
+// throughout, so that one division does. Within 2e-7 of the truth. NaN comes out as -1.
+INLINE VEC tanh_of_4(VEC y)
+{
+    y = MIN(MAX(y, SET1(-2.25f)), SET1(2.25f));
+    VEC s = y * y;
+    VEC above = y * FMA(SET1(10.0f), s, SET1(105.0f));
+    VEC below = FMA(s + SET1(45.0f), s, SET1(105.0f));
+    for (int i = 0; i < 2; i++) {
+        VEC product = above * below;
+        below = FMA(above, above, below * below);
+        above = product + product;
+    }
+    return above / below;
+}
+
+INLINE VEC sigmoid_of(VEC x)
+{
+    return FMA(SET1(0.5f), tanh_of_4(x * SET1(0.125f)), SET1(0.5f));
+}
+
+static TARGET void sigmoid(float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i += LANES) STORE(values + i, sigmoid_of(LOAD(values + i)));
+}
+
+static TARGET void gates(const float *reset, const float *update, const float *candidate, const float *hidden,
+                         float *state, size_t n)
+{
+    // Added and taken off again: no state is then finer than 2^-83, so none decays into slow denormals.
+    const VEC tiny = SET1(0x1p-60f);
+    for (size_t i = 0; i < n; i += LANES) {
+        VEC r = sigmoid_of(LOAD(reset + i)), z = sigmoid_of(LOAD(update + i)), h = LOAD(state + i);
+        VEC fresh = tanh_of_4(FMA(r, LOAD(hidden + i), LOAD(candidate + i)) * SET1(0.25f));
+        STORE(state + i, FMA(z, h - fresh, fresh) + tiny - tiny);
+    }
+}
+
+#define KERNEL(kernel_name) \
+    { .name = kernel_name, .lanes = LANES, .group = VECTORS * LANES, .linear = linear, .gates = gates, \
+      .sigmoid = sigmoid }

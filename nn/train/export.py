@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: ISC
+"""export.py CHECKPOINT.pt OUT.fnw: makes a weights file of a trained network.
+
+The checkpoint is a dict: layers (as model.py has them), state (Net.state_dict()), name, features_hash,
+arrays {name: list of floats} and perhaps card; bins and inputs tell the input's shape if it is not 304 x 2.
+Batch norm is folded into the convolution before it, as it stands at evaluation.
+"""
+import sys
+
+import torch
+
+import fnw
+
+BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which model.py uses
+
+
+def _fold(state, prefix):
+    """Weight and bias of a convolution that does its batch norm as well."""
+    def norm(key):
+        return state[f'{prefix}norm.{key}'].double()
+    scale = norm('weight') / torch.sqrt(norm('running_var') + BATCH_NORM_EPSILON)
+    weight = state[f'{prefix}conv.weight'].double() * scale[:, None, None, None]
+    return weight, norm('bias') - norm('running_mean') * scale
+
+
+def layer_arrays(layers, state):
+    """The weights of every layer under the names that the runtime looks for."""
+    arrays = {}
+    for i, layer in enumerate(layers):
+        prefix = f'modules_.{i}.'
+        if layer['kind'] == 'conv':
+            arrays[f'{i}.weight'], arrays[f'{i}.bias'] = _fold(state, prefix)
+        elif layer['kind'] == 'gru':
+            for ours, theirs in (('weight', 'weight_ih'), ('bias', 'bias_ih'), ('weight_hh', 'weight_hh'),
+                                 ('bias_hh', 'bias_hh')):
+                arrays[f'{i}.{ours}'] = state[f'{prefix}gru.{theirs}_l0']
+        elif layer['kind'] == 'head':
+            arrays[f'{i}.weight'], arrays[f'{i}.bias'] = state[prefix + 'weight'], state[prefix + 'bias']
+    return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
+
+
+def to_model(checkpoint):
+    """What fnw.write takes."""
+    arrays = layer_arrays(checkpoint['layers'], checkpoint['state'])
+    return {
+        'name': checkpoint['name'],
+        'card': checkpoint.get('card', ''),
+        'features_hash': checkpoint['features_hash'],
+        'input': (checkpoint.get('bins', 304), checkpoint.get('inputs', 2)),
+        'layers': checkpoint['layers'],
+        'arrays': {**arrays, **checkpoint['arrays']},
+    }
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit('usage: export.py CHECKPOINT.pt OUT.fnw')
+    model = to_model(torch.load(sys.argv[1], map_location='cpu'))
+    fnw.write(sys.argv[2], model)
+    n_weights = sum(values.size for values in fnw.read(sys.argv[2])['arrays'].values())
+    print(f'{sys.argv[2]}: {model["name"]}, {len(model["layers"])} layers, {n_weights} values')
+
+
+if __name__ == '__main__':
+    main()

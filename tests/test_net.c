@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: ISC
+// The network runtime: against PyTorch (golden files by nn/train/golden.py), against a plain computation of
+// random networks, each kernel against the others; reset, NaN, overflow, decaying states, failing allocations.
+#include "tests/failing_malloc.h"
+
+#include "nn/net.c"
+
+#include "tests/make_fnw.h"
+#include "tests/test.h"
+
+static const uint64_t golden_features = 0x676f6c64656e;
+enum { N_SIMDS = 4 };
+static const fenby_simd all_simds[N_SIMDS] = {
+    FENBY_SIMD_SCALAR, FENBY_SIMD_AVX2, FENBY_SIMD_AVX512, FENBY_SIMD_NEON,
+};
+
+static fnw file;
+
+static fenby_weights *load_golden(const char *name)
+{
+    char path[256], error[256] = "";
+    snprintf(path, sizeof path, "tests/golden/%s.fnw", name);
+    fenby_weights *weights = fenby_weights_load(path, golden_features, error, sizeof error);
+    REQUIRE(weights, "%s", error);
+    return weights;
+}
+
+static fenby_weights *parse_file(void)
+{
+    char error[256] = "";
+    fenby_weights *w = fenby_weights_parse(file.bytes, file.size, "test", fnw_features, error, sizeof error);
+    REQUIRE(w, "%s", error);
+    return w;
+}
+
+static size_t input_size(const fenby_weights *w)
+{
+    return (size_t)fenby_weights_input_width(w) * (size_t)fenby_weights_input_channels(w);
+}
+
+static size_t output_size(const fenby_weights *w, size_t i)
+{
+    fenby_output output = fenby_weights_output(w, i);
+    return (size_t)output.width * (size_t)output.channels;
+}
+
+static double logistic(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+// --- golden files --------------------------------------------------------------------------------------------
+
+// The largest difference of output i from PyTorch's, over all frames.
+static double golden_difference(const fenby_weights *w, fenby_simd simd, size_t i)
+{
+    char name[80];
+    size_t n_input, n_expected, size = output_size(w, i);
+    snprintf(name, sizeof name, "golden.%s", fenby_weights_output(w, i).name);
+    const float *input = fenby_weights_array(w, "golden.input", &n_input);
+    const float *expected = fenby_weights_array(w, name, &n_expected);
+    size_t n_frames = n_input / input_size(w);
+    REQUIRE(n_frames > 0 && n_expected == n_frames * size, "%s: %zu values", name, n_expected);
+    fenby_net *net = fenby_net_new(w, simd);
+    double worst = 0;
+    for (size_t t = 0; t < n_frames; t++) {
+        fenby_net_process(net, input + t * input_size(w));
+        for (size_t k = 0; k < size; k++) {
+            double logit = expected[t * size + k];
+            double truth = w->outputs[i].sigmoid ? logistic(logit) : logit;
+            worst = fmax(worst, fabs(fenby_net_output(net, i)[k] - truth));
+        }
+    }
+    fenby_net_free(net);
+    return worst;
+}
+
+static void test_golden(const char *name)
+{
+    fenby_weights *w = load_golden(name);
+    for (int s = 0; s < N_SIMDS; s++) {
+        fenby_net *net = fenby_net_new(w, all_simds[s]);
+        if (!net) continue;  // not on this machine
+        for (size_t i = 0; i < fenby_weights_n_outputs(w); i++) {
+            double difference = golden_difference(w, all_simds[s], i);
+            CHECK(difference < 1e-5, "%s, %s, %s: off by %g", name, fenby_net_simd_name(net),
+                  fenby_weights_output(w, i).name, difference);
+        }
+        fenby_net_free(net);
+    }
+    fenby_weights_free(w);
+}
+
+// --- random networks -----------------------------------------------------------------------------------------
+
+enum { FRAMES = 9, MAX_TEST_LAYERS = 6, MAX_SIDE = 33, MAX_CHANNELS = 65, MAX_WEIGHTS = 1 << 18 };
+
+typedef struct {
+    int kind, width, channels, n_shifts, shifts[3], kt, kf, dt, df, sf, pad, skip, relu;
+    float *weight, *bias, *hidden_weight, *hidden_bias;
+} spec;
+
+// A layer list and, computed by the definition, every layer's output: values[0] is the input.
+static struct {
+    int n_layers, width, channels;
+    spec layers[MAX_TEST_LAYERS];
+    double values[MAX_TEST_LAYERS + 1][FRAMES][MAX_SIDE][3 * MAX_CHANNELS];
+    float weights[MAX_WEIGHTS];
+    size_t n_weights;
+} model;
+
+static unsigned long long seed = 1;
+
+static int random_int(int low, int high)
+{
+    return low + (int)(test_random_bits(&seed) % (unsigned)(high - low + 1));
+}
+
+static float *random_weights(size_t n, double size)
+{
+    float *weights = model.weights + model.n_weights;
+    model.n_weights += n;
+    REQUIRE(model.n_weights <= MAX_WEIGHTS, "%zu weights", model.n_weights);
+    for (size_t i = 0; i < n; i++) weights[i] = (float)(size * (2 * test_random(&seed) - 1));
+    return weights;
+}
+
+static int random_channels(void)
+{
+    static const int channels[] = { 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 31, 32, 33, 47, 48, 49, 64, 65 };
+    return channels[random_int(0, sizeof channels / sizeof *channels - 1)];
+}
+
+static void random_conv(spec *layer, int i, int width)
+{
+    layer->channels = random_channels();
+    bool keeps_width = random_int(0, 1);  // so that there is something to skip to
+    layer->kt = random_int(1, 3), layer->kf = keeps_width ? 2 * random_int(0, 2) + 1 : random_int(1, 5);
+    layer->dt = random_int(1, 3), layer->df = random_int(1, 3), layer->sf = keeps_width ? 1 : random_int(1, 3);
+    layer->pad = layer->kf / 2 * layer->df - layer->sf / 2;
+    if (layer->pad < 0) layer->pad = 0, layer->sf = 1;
+    int room = width + 2 * layer->pad - layer->df * (layer->kf - 1) - 1;
+    if (room < 0 || room / layer->sf >= MAX_SIDE) layer->kf = layer->sf = 1, layer->pad = 0, room = width - 1;
+    layer->width = room / layer->sf + 1;
+    layer->relu = random_int(0, 1);
+    layer->skip = random_int(0, i < 3 ? i : 3);
+    const spec *from = &model.layers[i - layer->skip];
+    if (from->kind == FENBY_STACK || from->width != layer->width) layer->skip = 0;
+    if (layer->skip) layer->channels = from->channels;
+}
+
+static void random_layer(int i, int width, int inputs)
+{
+    spec *layer = &model.layers[i];
+    bool after_stack = i > 0 && model.layers[i - 1].kind == FENBY_STACK;
+    *layer = (spec){ .kt = 1, .kf = 1, .dt = 1, .df = 1, .sf = 1, .width = width };
+    layer->kind = i == model.n_layers - 1 ? FENBY_HEAD : random_int(after_stack ? 1 : 0, 2);
+    if (layer->kind == FENBY_STACK) {
+        layer->channels = inputs * (layer->n_shifts = random_int(1, 3));
+        layer->width = random_int(1, MAX_SIDE);
+        for (int j = 0; j < layer->n_shifts; j++) layer->shifts[j] = random_int(-12, 12);
+        return;
+    }
+    layer->channels = layer->kind == FENBY_GRU ? random_int(1, 20) : random_channels();
+    if (layer->kind == FENBY_CONV) random_conv(layer, i, width);
+    size_t gates = layer->kind == FENBY_GRU ? 3 : 1, rows = (size_t)(inputs * layer->kt * layer->kf);
+    size_t channels = (size_t)layer->channels;
+    layer->weight = random_weights(gates * channels * rows, sqrt(4.0 / (double)rows));
+    layer->bias = random_weights(gates * channels, 0.5);
+    if (layer->kind != FENBY_GRU) return;
+    layer->hidden_weight = random_weights(gates * channels * channels, sqrt(4.0 / (double)channels));
+    layer->hidden_bias = random_weights(gates * channels, 0.5);
+}
+
+static void random_model(void)
+{
+    model.n_layers = random_int(1, MAX_TEST_LAYERS);
+    model.n_weights = 0;
+    int width = model.width = random_int(1, MAX_SIDE), inputs = model.channels = random_int(1, 4);
+    for (int i = 0; i < model.n_layers; i++) {
+        random_layer(i, width, inputs);
+        width = model.layers[i].width;
+        inputs = model.layers[i].channels;
+    }
+}
+
+static void write_model(void)
+{
+    fnw_begin(&file, model.width, model.channels, model.n_layers);
+    for (int i = 0; i < model.n_layers; i++) {
+        const spec *l = &model.layers[i];
+        fnw_int(&file, l->kind);
+        if (l->kind == FENBY_STACK) fnw_ints(&file, (int32_t[]){ l->width, l->n_shifts }, 2);
+        if (l->kind == FENBY_STACK) fnw_ints(&file, l->shifts, (size_t)l->n_shifts);
+        if (l->kind == FENBY_GRU) fnw_int(&file, l->channels);
+        if (l->kind == FENBY_CONV)
+            fnw_ints(&file, (int32_t[]){ l->channels, l->kt, l->kf, l->dt, l->df, l->sf, l->skip, l->relu }, 8);
+    }
+    fnw_int(&file, 1);
+    fnw_text(&file, "all");
+    fnw_ints(&file, (int32_t[]){ model.layers[model.n_layers - 1].channels, 0 }, 2);
+
+    size_t arrays_at = file.size, n_arrays = 0;
+    fnw_int(&file, 0);
+    for (int i = 0, inputs = model.channels; i < model.n_layers; inputs = model.layers[i++].channels) {
+        const spec *l = &model.layers[i];
+        if (l->kind == FENBY_STACK) continue;
+        size_t channels = (size_t)(l->kind == FENBY_GRU ? 3 * l->channels : l->channels);
+        const struct {
+            const char *suffix;
+            const float *values;
+            size_t count;
+        } arrays[] = {
+            { "weight", l->weight, channels * (size_t)(inputs * l->kt * l->kf) },
+            { "bias", l->bias, channels },
+            { "weight_hh", l->hidden_weight, channels * (size_t)l->channels },
+            { "bias_hh", l->hidden_bias, channels },
+        };
+        for (size_t a = 0; a < (l->kind == FENBY_GRU ? 4 : 2); a++, n_arrays++) {
+            char name[32];
+            snprintf(name, sizeof name, "%d.%s", i, arrays[a].suffix);
+            fnw_array(&file, name, arrays[a].values, arrays[a].count);
+        }
+    }
+    memcpy(file.bytes + arrays_at, &(int32_t){ (int32_t)n_arrays }, 4);
+    fnw_end(&file);
+}
+
+// What layer i reads, zero outside; in_width and inputs are of what it reads.
+static double read_value(int i, int t, int p, int c, int in_width)
+{
+    return t < 0 || p < 0 || p >= in_width ? 0 : model.values[i][t][p][c];
+}
+
+static double naive_stack(const spec *l, int i, int t, int p, int channel, int in_width, int inputs)
+{
+    int position = p + l->shifts[channel / inputs];
+    return read_value(i, t, position, channel % inputs, in_width);
+}
+
+static double naive_conv(const spec *l, int i, int t, int p, int channel, int in_width, int inputs)
+{
+    double result = l->bias[channel];
+    const float *w = l->weight + channel * inputs * l->kt * l->kf;
+    for (int c = 0; c < inputs; c++)
+        for (int a = 0; a < l->kt; a++)
+            for (int k = 0; k < l->kf; k++) {
+                int past = t - (l->kt - 1 - a) * l->dt, position = p * l->sf + k * l->df - l->pad;
+                result += *w++ * read_value(i, past, position, c, in_width);
+            }
+    if (l->skip) result += model.values[i + 1 - l->skip][t][p][channel];
+    return l->relu && result < 0 ? 0 : result;
+}
+
+static double naive_gru(const spec *l, int i, int t, int p, int channel, int inputs)
+{
+    double x[3], h[3], old = t ? model.values[i + 1][t - 1][p][channel] : 0;
+    for (int gate = 0; gate < 3; gate++) {
+        int row = gate * l->channels + channel;
+        x[gate] = l->bias[row];
+        h[gate] = l->hidden_bias[row];
+        for (int c = 0; c < inputs; c++) x[gate] += l->weight[row * inputs + c] * model.values[i][t][p][c];
+        for (int c = 0; c < l->channels && t; c++)
+            h[gate] += l->hidden_weight[row * l->channels + c] * model.values[i + 1][t - 1][p][c];
+    }
+    double r = logistic(x[0] + h[0]), z = logistic(x[1] + h[1]), n = tanh(x[2] + r * h[2]);
+    return (1 - z) * n + z * old;
+}
+
+static void compute_naively(void)
+{
+    int in_width = model.width, inputs = model.channels;
+    for (int i = 0; i < model.n_layers; i++) {
+        const spec *l = &model.layers[i];
+        for (int t = 0; t < FRAMES; t++)
+            for (int p = 0; p < l->width; p++)
+                for (int c = 0; c < l->channels; c++)
+                    model.values[i + 1][t][p][c] =
+                        l->kind == FENBY_STACK ? naive_stack(l, i, t, p, c, in_width, inputs)
+                        : l->kind == FENBY_GRU ? naive_gru(l, i, t, p, c, inputs)
+                                               : naive_conv(l, i, t, p, c, in_width, inputs);
+        in_width = l->width;
+        inputs = l->channels;
+    }
+}
+
+// Runs the network and compares it with the naive result; keeps its output.
+static void check_model(const fenby_weights *w, fenby_simd simd, float *result, int number)
+{
+    fenby_net *net = fenby_net_new(w, simd);
+    if (!net) return;
+    float input[MAX_SIDE * 4];
+    size_t size = output_size(w, 0), channels = (size_t)fenby_weights_output(w, 0).channels;
+    double worst = 0;
+    for (int t = 0; t < FRAMES; t++) {
+        for (int k = 0; k < model.width * model.channels; k++)
+            input[k] = (float)model.values[0][t][k / model.channels][k % model.channels];
+        fenby_net_process(net, input);
+        for (size_t k = 0; k < size; k++) {
+            double expected = model.values[model.n_layers][t][k / channels][k % channels];
+            double got = result[(size_t)t * size + k] = fenby_net_output(net, 0)[k];
+            worst = fmax(worst, fabs(got - expected) / fmax(1, fabs(expected)));
+        }
+    }
+    CHECK(worst < 1e-4, "network %d, %s: off by %g", number, fenby_net_simd_name(net), worst);
+    fenby_net_free(net);
+}
+
+static void test_random_networks(void)
+{
+    enum { SIZE = FRAMES * MAX_SIDE * MAX_CHANNELS };
+    static float results[N_SIMDS][SIZE];
+    int n_gru = 0, n_stack = 0, n_skip = 0;
+    for (int number = 0; number < 200; number++) {
+        random_model();
+        for (int i = 0; i < model.n_layers; i++) {
+            n_gru += model.layers[i].kind == FENBY_GRU;
+            n_stack += model.layers[i].kind == FENBY_STACK;
+            n_skip += model.layers[i].skip > 0;
+        }
+        for (int t = 0; t < FRAMES; t++)
+            for (int k = 0; k < model.width * model.channels; k++)
+                model.values[0][t][k / model.channels][k % model.channels] = (float)test_random(&seed);
+        compute_naively();
+        write_model();
+        fenby_weights *w = parse_file();
+        memset(results, 0, sizeof results);
+        for (int s = 0; s < N_SIMDS; s++) check_model(w, all_simds[s], results[s], number);
+        if (fenby_kernel_avx2() && fenby_kernel_avx512())
+            CHECK(memcmp(results[1], results[2], sizeof results[1]) == 0, "network %d: avx2, avx512", number);
+        fenby_weights_free(w);
+    }
+    CHECK(n_gru > 40 && n_stack > 40 && n_skip > 20, "%d GRUs, %d stacks, %d skips", n_gru, n_stack, n_skip);
+}
+
+// --- behaviour -----------------------------------------------------------------------------------------------
+
+static void random_input(const fenby_weights *w, float *input)
+{
+    for (size_t i = 0; i < input_size(w); i++) input[i] = (float)test_random(&seed);
+}
+
+static bool same_outputs(const fenby_weights *w, const fenby_net *a, const fenby_net *b)
+{
+    bool same = true;
+    for (size_t i = 0; i < fenby_weights_n_outputs(w); i++) {
+        size_t size = output_size(w, i) * sizeof(float);
+        same = same && memcmp(fenby_net_output(a, i), fenby_net_output(b, i), size) == 0;
+    }
+    return same;
+}
+
+static void test_reset(const char *name)
+{
+    fenby_weights *w = load_golden(name);
+    fenby_net *used = fenby_net_new(w, FENBY_SIMD_BEST), *fresh = fenby_net_new(w, FENBY_SIMD_BEST);
+    REQUIRE(used && fresh, "%s", name);
+    float input[4096];
+    for (int t = 0; t < 23; t++) {
+        random_input(w, input);
+        fenby_net_process(used, input);
+    }
+    CHECK(!same_outputs(w, used, fresh), "%s: outputs of new and used networks", name);
+    fenby_net_reset(used);
+    CHECK(same_outputs(w, used, fresh), "%s: outputs after reset", name);
+    for (int t = 0; t < 23; t++) {
+        random_input(w, input);
+        fenby_net_process(used, input);
+        fenby_net_process(fresh, input);
+        CHECK(same_outputs(w, used, fresh), "%s: frame %d after reset", name, t);
+    }
+    fenby_net_free(used);
+    fenby_net_free(fresh);
+    fenby_weights_free(w);
+}
+
+// NaN and Inf in the input count as 0, whatever stands beside them.
+static void test_not_a_number(const char *name, fenby_simd simd)
+{
+    fenby_weights *w = load_golden(name);
+    fenby_net *hurt = fenby_net_new(w, simd), *calm = fenby_net_new(w, simd);
+    float bad[4096], good[4096];
+    const float poison[] = { NAN, -NAN, INFINITY, -INFINITY };
+    for (int t = 0; hurt && calm && t < 30; t++) {
+        random_input(w, good);
+        memcpy(bad, good, sizeof bad);
+        for (size_t i = 0; i < input_size(w) && t < 9; i += 1 + (size_t)t) {
+            bad[i] = poison[i % 4];
+            good[i] = 0;
+        }
+        fenby_net_process(hurt, bad);
+        fenby_net_process(calm, good);
+        CHECK(same_outputs(w, hurt, calm), "%s: frame %d", name, t);
+    }
+    fenby_net_free(hurt);
+    fenby_net_free(calm);
+    fenby_weights_free(w);
+}
+
+static double largest_difference(const fenby_weights *w, const fenby_net *a, const fenby_net *b)
+{
+    double largest = 0;
+    for (size_t i = 0; i < fenby_weights_n_outputs(w); i++)
+        for (size_t k = 0; k < output_size(w, i); k++) {
+            double difference = fabs(fenby_net_output(a, i)[k] - fenby_net_output(b, i)[k]);
+            if (!(difference <= largest)) largest = isnan(difference) ? INFINITY : difference;
+        }
+    return largest;
+}
+
+// Inputs near the end of the range overflow inside; the network must find its way back, a GRU too.
+static void test_overflow(const char *name, fenby_simd simd)
+{
+    fenby_weights *w = load_golden(name);
+    fenby_net *hurt = fenby_net_new(w, simd), *calm = fenby_net_new(w, simd);
+    float input[4096], huge[4096];
+    for (size_t i = 0; i < input_size(w); i++) huge[i] = i % 3 ? 3e38f : -3e38f;
+    for (int t = 0; hurt && calm && t < 60; t++) {
+        random_input(w, input);
+        fenby_net_process(calm, input);
+        fenby_net_process(hurt, t < 5 ? huge : input);
+        double difference = largest_difference(w, hurt, calm);
+        if (t == 4) CHECK(difference > 0.01, "%s: too small an overflow, %g", name, difference);
+        if (t > 40) CHECK(difference < 1e-3, "%s: frame %d is off by %g", name, t, difference);
+    }
+    fenby_net_free(hurt);
+    fenby_net_free(calm);
+    fenby_weights_free(w);
+}
+
+// A GRU that only remembers, and forgets a tenth each hop: its state must not creep through denormals.
+static void test_decay(fenby_simd simd)
+{
+    fnw_begin(&file, 5, 1, 2);
+    fnw_ints(&file, (int32_t[]){ 2, 1, 3, 1 }, 4);
+    fnw_text(&file, "state");
+    fnw_ints(&file, (int32_t[]){ 1, 0, 6 }, 3);
+    fnw_array(&file, "0.weight", (float[]){ 0, 0, 1 }, 3);
+    fnw_array(&file, "0.bias", (float[]){ 0, 2.2f, 0 }, 3);
+    fnw_array(&file, "0.weight_hh", (float[]){ 0, 0, 0 }, 3);
+    fnw_array(&file, "0.bias_hh", (float[]){ 0, 0, 0 }, 3);
+    fnw_array(&file, "1.weight", (float[]){ 1 }, 1);
+    fnw_array(&file, "1.bias", (float[]){ 0 }, 1);
+    fnw_end(&file);
+    fenby_weights *w = parse_file();
+    fenby_net *net = fenby_net_new(w, simd);
+    float input[5] = { 3, -3, 1, 1e-30f, 1e-42f };
+    int silent_at = -1;
+    for (int t = 0; net && t < 1000; t++) {
+        fenby_net_process(net, input);
+        memset(input, 0, sizeof input);
+        const float *state = fenby_net_output(net, 0);
+        if (t == 0) CHECK(state[0] > 0.05f && state[1] < -0.05f, "%g %g", state[0], state[1]);
+        for (int p = 0; p < 5; p++) CHECK(fpclassify(state[p]) != FP_SUBNORMAL, "frame %d: %g", t, state[p]);
+        if (silent_at < 0 && fabsf(state[0]) < 1e-20f) silent_at = t;
+    }
+    if (net) CHECK(silent_at > 300 && silent_at < 600, "silent at frame %d", silent_at);
+    fenby_net_free(net);
+    fenby_weights_free(w);
+}
+
+static void test_choice(void)
+{
+    fenby_weights *w = load_golden("net_gru");
+    const fenby_kernel *best = fenby_kernel_avx512() ? fenby_kernel_avx512()
+                               : fenby_kernel_avx2() ? fenby_kernel_avx2()
+                               : fenby_kernel_neon() ? fenby_kernel_neon()
+                                                     : fenby_kernel_scalar();
+    fenby_net *net = fenby_net_new(w, FENBY_SIMD_BEST);
+    REQUIRE(net, "a network");
+    CHECK(strcmp(fenby_net_simd_name(net), best->name) == 0, "%s is not the best", fenby_net_simd_name(net));
+    fenby_net_free(net);
+    static const char *const names[] = { "scalar", "avx2", "avx512", "neon" };
+    int found = 0;
+    for (int s = 0; s < N_SIMDS; s++) {
+        net = fenby_net_new(w, all_simds[s]);
+        if (net) CHECK(strcmp(fenby_net_simd_name(net), names[s]) == 0, "%s", fenby_net_simd_name(net));
+        found += net != NULL;
+        fenby_net_free(net);
+    }
+    CHECK(found > 0 && found < N_SIMDS, "%d kinds: no machine has both AVX and NEON", found);
+    fenby_weights_free(w);
+}
+
+static void test_allocations(void)
+{
+    fenby_weights *w = load_golden("net_gru");
+    fenby_net *net = NULL;
+    int n = 0;
+    for (; !net; n++) {
+        allocations_before_failure = n;
+        net = fenby_net_new(w, FENBY_SIMD_BEST);
+    }
+    allocations_before_failure = -1;
+    CHECK(n > 20, "%d allocations", n);
+    size_t before = allocations;
+    float input[4096];
+    random_input(w, input);
+    fenby_net_process(net, input);
+    fenby_net_reset(net);
+    CHECK(allocations == before, "%zu allocations while running", allocations - before);
+    fenby_net_free(net);
+    fenby_weights_free(w);
+}
+
+int main(void)
+{
+    static const char *const goldens[] = { "net_small", "net_odd", "net_gru" };
+    for (size_t g = 0; g < sizeof goldens / sizeof *goldens; g++) {
+        test_golden(goldens[g]);
+        test_reset(goldens[g]);
+        for (int s = 0; s < N_SIMDS; s++) {
+            test_not_a_number(goldens[g], all_simds[s]);
+            test_overflow(goldens[g], all_simds[s]);
+        }
+    }
+    for (int s = 0; s < N_SIMDS; s++) test_decay(all_simds[s]);
+    test_random_networks();
+    test_choice();
+    test_allocations();
+    return test_report();
+}
