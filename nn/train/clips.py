@@ -10,12 +10,14 @@ import os
 
 import numpy as np
 import scipy.fft
+import scipy.ndimage
 import scipy.signal
 
 import samples
 from config import CLIP_SECONDS, HELD_OUT, HOP, KEYS, LOWEST_KEY, MIX, SAMPLE_RATE
 
 SR = SAMPLE_RATE
+STEP = 64  # samples between control points of synthesised voices
 N = int(CLIP_SECONDS * SR)
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 SHAPES = [[0, 7, 12, 16, 19, 24], [0, 7, 12, 15, 19, 24], [0, 7, 10, 16, 19], [0, 4, 7, 12], [0, 7, 12], [0, 10, 15, 19],
@@ -302,7 +304,7 @@ class Clip:
             came_from = previous if tied and rng.random() < p_glide else None
             if singing and came_from is None and rng.random() < 0.4:  # scooping up to the note
                 came_from = key - rng.choice([1, 2, 3])
-            self.place(voice, instrument, key, onset, hold, velocity, cents + rng.normal(0, 14 if singing else 7), attack,
+            self.place(voice, instrument, key, onset, hold, velocity, cents + rng.normal(0, 20 if singing else 7), attack,
                        came_from, (depth * rng.uniform(0.5, 1.3), rate) if depth and seconds > 0.25 else None,
                        wet, swell)
             if singing and rng.random() < 0.4:      # a consonant before the vowel
@@ -313,6 +315,109 @@ class Clip:
         if instrument.family in ('flute', 'reed', 'vocal') and rng.random() < 0.5:
             breath = scipy.signal.lfilter([1, -0.6], [1, -0.4], rng.standard_normal(N)).astype(np.float32)
             voice += breath * np.abs(smooth(rng, N, 0.3, 1)) * 10 ** (rng.uniform(-60, -35) / 20)
+
+    def continuous_line(self, plan, level, singing):
+        """One synthesised voice whose phase never breaks: pitch glides from note to note, loudness dips or not.
+
+        What samples cannot give: real slurs, scoops and drifting intonation. Harmonics under formants that move
+        with each note, brighter when louder, and breath. Additive synthesis at a control rate of STEP samples."""
+        rng, step = self.rng, STEP
+        points = N // step + 2
+        at = np.arange(points, dtype=np.float32) * step / SR
+        drift = 18 if singing else 6
+        cents = np.full(points, 100.0 * plan[0][2] if plan else 6000.0, np.float32)
+        loud = np.zeros(points, np.float32)
+        p_tied = rng.choice([0.2, 0.6, 0.9])
+        depth = rng.choice([0, 10, 25, 50, 90] if singing else [0, 5, 12, 25, 40])
+        rate = rng.uniform(4.5, 6.8)
+        formants = [[rng.uniform(250, 950), rng.uniform(800, 2500), rng.uniform(2200, 3400), rng.uniform(3200, 4500)]
+                    for _ in range(3)]
+        vowel = np.zeros((points, 4), np.float32)
+        vowel[:] = formants[0]
+        previous_end, previous_key, labels = -1.0, None, []
+        for onset, seconds, key in plan:
+            first, last = int(onset * SR / step), min(points, int((onset + seconds) * SR / step))
+            if last <= first + 2:
+                continue
+            tied = onset - previous_end < 0.03 and rng.random() < p_tied
+            target = 100.0 * key + rng.normal(0, drift)
+            velocity = float(np.clip(level * np.exp2(rng.normal(0, 0.3)), 0.1, 1))
+            full = velocity ** 1.3
+            if tied:
+                glide = rng.uniform(0.008, 0.06 if singing else 0.025)
+                move = 0.5 + 0.5 * np.tanh((at - onset) / glide)
+                cents += (target - cents[max(0, first - 1)]) * move
+                dip = rng.uniform(0, 0.9) if rng.random() < 0.6 else 0.0
+                dip = max(dip, 0.6) if previous_key == key else dip
+                shape = 1 - dip * np.exp(-0.5 * ((at - onset) / rng.uniform(0.01, 0.035)) ** 2)
+                begin = onset
+                ramp = np.clip((at - onset) / rng.uniform(0.02, 0.08), 0, 1)
+                before = loud[first - 1] if first else 0.0
+                loud[first:] = (before + (full - before) * ramp)[first:]
+                loud *= shape
+            else:
+                attack = rng.uniform(0.01, 0.12)
+                begin = onset + 0.3 * attack
+                scoop = -rng.uniform(50, 300) if rng.random() < (0.5 if singing else 0.1) else 0.0
+                tau = rng.uniform(0.01, 0.05)
+                cents[first:] = target + scoop * np.exp(-(at[first:] - onset) / tau)
+                loud[first:] = full * np.clip((at[first:] - onset) / attack, 0, 1) ** 0.7
+                if scoop:
+                    begin = max(begin, onset + min(0.09, tau * np.log(max(1.0, -scoop / 50))))
+            if depth and seconds > 0.25:
+                swing = depth * rng.uniform(0.4, 1.2) * np.clip((at - onset - rng.uniform(0.05, 0.3)) / 0.25, 0, 1)
+                here = slice(first, last)
+                cents[here] += (swing * np.sin(2 * np.pi * rate * (at - onset)))[here]
+            swell = rng.uniform(-0.6, 1.2)
+            loud[first:last] *= np.exp2(swell * np.sin(np.pi * np.linspace(0, 1, last - first)))
+            vowel[first:] = formants[rng.integers(3)]
+            # Ends here, unless the next note takes over where this one stops.
+            release = rng.uniform(0.02, 0.12)
+            keep = loud[last - 1] if last else 0
+            cents[last:] = cents[last - 1]
+            loud[last:] = keep * np.exp(-(at[last:] - at[last - 1]) / release) if last < points else 0
+            labels.append((begin, onset + seconds, key, velocity, first))
+            previous_end, previous_key = onset + seconds, key
+            if singing and not tied and rng.random() < 0.5:
+                self.burst(self.voices[0] if self.voices else self.new_voice(), onset - rng.uniform(0.02, 0.09),
+                           rng.uniform(0.02, 0.09), rng.uniform(0.01, 0.12) * velocity)
+        cents += np.interp(at, np.linspace(0, CLIP_SECONDS, 200), rng.standard_normal(200)) * rng.uniform(0, 8)
+        f0 = 440 * np.exp2((cents - 6900) / 1200)
+        width = 25 / step * SR / 1000                   # formants move over 25 ms
+        vowel = scipy.ndimage.gaussian_filter1d(vowel, width, axis=0)
+        phase = np.cumsum(np.interp(np.arange(N), np.arange(points) * step, f0)) * (2 * np.pi / SR)
+        tilt, hollow = rng.uniform(5, 13), rng.uniform(10, 30) if rng.random() < 0.3 else 0.0
+        sharp = rng.uniform(3, 14)
+        out = np.zeros(N, np.float32)
+        one, two = np.sin(phase).astype(np.float32), 2 * np.cos(phase).astype(np.float32)
+        last_two = (np.zeros(N, np.float32), one)
+        samples_at = np.arange(N, dtype=np.float32) / step
+        whole = samples_at.astype(np.int32)
+        part = samples_at - whole
+        for k in range(1, 1 + min(40, int(9500 / max(30.0, float(f0.min()))))):
+            f = k * f0
+            db = -tilt * np.log2(k) - (hollow if k % 2 == 0 else 0) * np.exp(-k / 8)
+            db = db + sharp * np.exp(-0.5 * ((f[:, None] / vowel - 1) / 0.12) ** 2).sum(1)
+            db = db + 10 * (np.sqrt(loud) - 0.7) * np.log2(k) * 0.6
+            gain = (10 ** (db / 20) * loud * (f < 10000)).astype(np.float32)
+            gain = gain[whole] + part * (gain[whole + 1] - gain[whole])
+            out += gain * last_two[1]
+            last_two = last_two[1], two * last_two[1] - last_two[0]
+        breath = scipy.signal.lfilter([1, -0.5], [1, -0.3], rng.standard_normal(N)).astype(np.float32)
+        out += breath * np.interp(samples_at, np.arange(points), loud).astype(np.float32) * 10 ** (rng.uniform(-55, -25) / 20)
+        voice = self.new_voice()
+        voice += 0.4 * out / max(1e-6, float(np.abs(out).max())) * level ** 1.3
+        for begin, end, key, velocity, first in labels:
+            bend = (cents - 100.0 * key)[int(begin * SR / step)::HOP // step][:int((end - begin) * SR / HOP) + 2]
+            if begin < CLIP_SECONDS and LOWEST_KEY <= key < LOWEST_KEY + KEYS:
+                self.labels.append((begin, max(begin + 0.04, end), key, velocity, bend))
+
+    def any_line(self, instrument, plan, level, singing=False):
+        """A line of samples, or now and then a synthesised one of the same range."""
+        if plan and self.rng.random() < (0.5 if singing else 0.3):
+            self.continuous_line(plan, level, singing)
+        else:
+            self.line(instrument, plan, level, singing)
 
     def melody(self, low, high, beat, start):
         rng = self.rng
@@ -377,7 +482,7 @@ class Clip:
         rng = self.rng
         instrument = self._pick()
         low, high = instrument.low, instrument.high
-        self.line(instrument, self.melody(low, high, rng.uniform(0.15, 0.9), rng.uniform(0, 0.6)), rng.uniform(0.3, 1))
+        self.any_line(instrument, self.melody(low, high, rng.uniform(0.15, 0.9), rng.uniform(0, 0.6)), rng.uniform(0.3, 1))
 
     def ensemble(self):
         rng = self.rng
@@ -399,7 +504,7 @@ class Clip:
             beat = rng.uniform(0.25, 0.8)
             plans = [self.melody(p.low, p.high, beat, rng.uniform(0, 0.3)) for p in instruments]
         for p, plan in zip(instruments, plans):
-            self.line(p, plan, rng.uniform(0.35, 1))
+            self.any_line(p, plan, rng.uniform(0.35, 1))
 
     def voice(self):
         rng = self.rng
@@ -407,7 +512,7 @@ class Clip:
         if rng.random() < 0.25:
             pool = [self._pick()]
         p = pool[rng.integers(len(pool))]
-        self.line(p, self.melody(p.low - 3, p.high + 2, rng.uniform(0.25, 0.8), rng.uniform(0, 0.8)), rng.uniform(0.4, 1), True)
+        self.any_line(p, self.melody(p.low - 3, p.high + 2, rng.uniform(0.25, 0.8), rng.uniform(0, 0.8)), rng.uniform(0.4, 1), True)
 
     # --- what is not a note ---------------------------------------------------------------------------------------
 

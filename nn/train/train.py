@@ -24,6 +24,7 @@ POOL = 400  # clips to draw from: a clip is seen a few times, each time another 
 
 
 def make_clips(seed, samples, midi, queue):
+    os.nice(10)  # training itself comes first
     maker = clips.for_training(seed, samples, midi)
     while True:
         y, labels = maker.clip()
@@ -118,7 +119,8 @@ def loss_of(out, y):
             continue
         weight = 1 + (config.POSITIVE_WEIGHT - 1) * target
         weight = weight if counts is None else weight * counts
-        parts[name] = 10 * (error * weight).mean((0, 2, 3)).sum()
+        mean = (error * weight).mean((0, 2, 3))
+        parts[name] = 10 * (mean * mean.new_tensor(config.HEAD_WEIGHT) if name == 'onset' else mean).sum()
     return sum(config.LOSS[k] * v for k, v in parts.items()), parts
 
 
@@ -132,7 +134,7 @@ def main():
     a.add_argument('--from', dest='start', metavar='OTHER.pt', help='start from these weights')
     a.add_argument('--threads', type=int, default=os.cpu_count())
     a.add_argument('--workers', type=int, default=1)
-    a.add_argument('--renew', type=int, default=3, help='new clips for each step')
+    a.add_argument('--renew', type=int, default=2, help='new clips for each step')
     a.add_argument('--learning-rate', type=float, default=config.LEARNING_RATE)
     o = a.parse_args()
 

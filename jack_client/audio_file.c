@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: ISC
+#include "audio_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sndfile.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BLOCK_FRAMES = 1024 };
+
+struct fenby_audio_file {
+    int descriptor;
+    int64_t n_bytes;
+    SNDFILE *sound;
+    SF_INFO info;
+    int channel;
+    int64_t n_read;
+    char damage[128];
+    float *block;  // float[BLOCK_FRAMES][channels]
+};
+
+// libsndfile's MP3 decoder prints what it dislikes, which would break our own lines.
+static int silence_stderr(void)
+{
+    const int kept = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (kept >= 0 && null >= 0) dup2(null, STDERR_FILENO);
+    if (null >= 0) close(null);
+    return kept;
+}
+
+static void restore_stderr(int kept)
+{
+    if (kept < 0) return;
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+}
+
+// --- opening -------------------------------------------------------------------------------------------------
+
+// Copies what comes out of a pipe into a file without a name. -1 with errno.
+static int spool(int pipe)
+{
+    FILE *file = tmpfile();
+    if (!file) return -1;
+    char bytes[1 << 16];
+    ssize_t n;
+    while ((n = read(pipe, bytes, sizeof bytes)) > 0) {
+        errno = ENOSPC;  // what a short write means
+        if (write(fileno(file), bytes, (size_t)n) != n) break;
+    }
+    const int spooled = n == 0 ? dup(fileno(file)) : -1;
+    const int reason = errno;
+    fclose(file);
+    if (spooled >= 0) lseek(spooled, 0, SEEK_SET);
+    errno = reason;
+    return spooled;
+}
+
+// A descriptor that can seek. -1 with a reason.
+static int open_seekable(const char *path, int64_t *n_bytes, const char **reason)
+{
+    int descriptor = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+    struct stat status;
+    if (descriptor >= 0 && lseek(descriptor, 0, SEEK_CUR) < 0) {
+        const int spooled = spool(descriptor);
+        const int error = errno;
+        close(descriptor);
+        descriptor = spooled;
+        errno = error;
+    }
+    *reason = strerror(errno);
+    if (descriptor < 0 || fstat(descriptor, &status)) return -1;
+    *n_bytes = status.st_size;
+    *reason = S_ISDIR(status.st_mode) ? "is a folder" : status.st_size == 0 ? "is an empty file" : NULL;
+    if (!*reason) return descriptor;
+    close(descriptor);
+    return -1;
+}
+
+static const char *open_sound(fenby_audio_file *file, const char *path)
+{
+    const char *reason;
+    file->descriptor = open_seekable(path, &file->n_bytes, &reason);
+    if (file->descriptor < 0) return reason;
+    const int kept = silence_stderr();
+    file->sound = sf_open_fd(file->descriptor, SFM_READ, &file->info, SF_FALSE);
+    restore_stderr(kept);
+    if (!file->sound) return sf_strerror(NULL);
+    if (file->info.channels > FENBY_MAXIMUM_CHANNELS) return "has too many channels";
+    file->block = malloc(sizeof *file->block * BLOCK_FRAMES * (size_t)file->info.channels);
+    return file->block ? NULL : "not enough memory";
+}
+
+fenby_audio_file *fenby_audio_file_open(const char *path, int channel, char *error, size_t error_size)
+{
+    fenby_audio_file *file = calloc(1, sizeof *file);
+    const char *const reason = file ? open_sound(file, path) : "not enough memory";
+    const char *const name = strcmp(path, "-") ? path : "standard input";
+    if (reason) {
+        snprintf(error, error_size, "%s: %s", name, reason);
+    } else if (channel > file->info.channels) {
+        snprintf(error, error_size, "%s: there is no channel %d, expected 1 .. %d", name, channel,
+                 file->info.channels);
+    } else {
+        file->channel = channel;
+        return file;
+    }
+    fenby_audio_file_close(file);
+    return NULL;
+}
+
+void fenby_audio_file_close(fenby_audio_file *file)
+{
+    if (!file) return;
+    if (file->sound) sf_close(file->sound);
+    if (file->descriptor >= 0) close(file->descriptor);
+    free(file->block);
+    free(file);
+}
+
+// --- reading -------------------------------------------------------------------------------------------------
+
+double fenby_audio_file_rate(const fenby_audio_file *file)
+{
+    return file->info.samplerate;
+}
+
+int64_t fenby_audio_file_frames(const fenby_audio_file *file)
+{
+    return file->info.frames == SF_COUNT_MAX ? 0 : file->info.frames;
+}
+
+static bool is_mp3(const fenby_audio_file *file)
+{
+    return (file->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_MPEG;
+}
+
+static void mix(const fenby_audio_file *file, float *samples, size_t n_frames)
+{
+    const size_t n_channels = (size_t)file->info.channels;
+    const size_t first = file->channel ? (size_t)file->channel - 1 : 0;
+    const size_t end = file->channel ? first + 1 : n_channels;
+    for (size_t i = 0; i < n_frames; i++) {
+        float sum = 0;
+        for (size_t c = first; c < end; c++) sum += file->block[i * n_channels + c];
+        samples[i] = sum / (float)(end - first);
+    }
+}
+
+size_t fenby_audio_file_read(fenby_audio_file *file, float *samples, size_t n)
+{
+    size_t done = 0;
+    while (done < n) {
+        const size_t wanted = n - done < BLOCK_FRAMES ? n - done : BLOCK_FRAMES;
+        const int kept = is_mp3(file) ? silence_stderr() : -1;
+        const sf_count_t got = sf_readf_float(file->sound, file->block, (sf_count_t)wanted);
+        restore_stderr(kept);
+        if (got <= 0) break;
+        mix(file, samples + done, (size_t)got);
+        done += (size_t)got;
+    }
+    file->n_read += (int64_t)done;
+    return done;
+}
+
+// --- damage --------------------------------------------------------------------------------------------------
+
+// A WAV or AIFF file that was cut: libsndfile corrects the length and only notes it in its log, as
+// "data : 441000 (should be 220479)". Sizes near 2 or 4 GiB are what programs write that stream into a pipe and
+// cannot know the length. Returns how much of the promised sound is there, 1 when all of it is.
+static double part_in_log(const fenby_audio_file *file)
+{
+    char log[4096] = "";
+    sf_command(file->sound, SFC_GET_LOG_INFO, log, sizeof log);
+    static const char *const names[] = {"data : ", "SSND : ", "Data Size   : "};
+    for (int i = 0; i < 3; i++) {
+        double promised, there;
+        const char *const line = strstr(log, names[i]);
+        if (!line || sscanf(line + strlen(names[i]), "%lf (should be %lf)", &promised, &there) != 2) continue;
+        if (promised < 0x7fff0000 && promised > there) return there / promised;
+    }
+    return 1;
+}
+
+// libsndfile guesses the length of an MP3 file of varying bit rate that lacks a Xing header, and stops there.
+static bool is_misjudged(const fenby_audio_file *file)
+{
+    return is_mp3(file) && lseek(file->descriptor, 0, SEEK_CUR) < file->n_bytes * 9 / 10;
+}
+
+const char *fenby_audio_file_damage(fenby_audio_file *file)
+{
+    const double seconds = (double)file->n_read / file->info.samplerate;
+    const double part_by_log = part_in_log(file), promised = (double)fenby_audio_file_frames(file);
+    const double part = file->n_read < promised ? (double)file->n_read / promised : part_by_log;
+    // A large file whose header promises no sound is what a recorder leaves that crashed.
+    const bool is_mute = file->n_read == 0 && (part < 1 || file->info.frames != 0 || file->n_bytes > 1 << 16);
+    file->damage[0] = 0;
+    if (is_mute)
+        snprintf(file->damage, sizeof file->damage, "no sound could be read from it");
+    else if (part < 1)
+        snprintf(file->damage, sizeof file->damage, "ends after %.1f s, expected %.1f s", seconds,
+                 seconds / part);
+    else if (is_misjudged(file))
+        snprintf(file->damage, sizeof file->damage, "has no Xing header, only %.1f s could be read", seconds);
+    else if (sf_error(file->sound))
+        snprintf(file->damage, sizeof file->damage, "%s", sf_strerror(file->sound));
+    return file->damage[0] ? file->damage : NULL;
+}

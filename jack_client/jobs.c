@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: ISC
+#include "jobs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const endings[FENBY_N_OUTPUTS] = {".mid", ".csv", ".png"};
+static const char *const option_names[FENBY_N_OUTPUTS] = {"-o", "--csv", "--plot"};
+
+// --- inputs --------------------------------------------------------------------------------------------------
+
+static bool add_input(fenby_jobs *jobs, char *input)
+{
+    fenby_job *grown = input ? reallocarray(jobs->job, jobs->count + 1, sizeof *grown) : NULL;
+    if (!grown) {
+        free(input);
+        return false;
+    }
+    jobs->job = grown;
+    jobs->job[jobs->count++] = (fenby_job){.input = input};
+    return true;
+}
+
+static int is_sound_file(const struct dirent *entry)
+{
+    static const char *const sounds[] = {".wav", ".flac", ".ogg",  ".oga", ".opus", ".mp3", ".aiff", ".aif",
+                                         ".aifc", ".w64", ".rf64", ".caf", ".au",   ".snd"};
+    const char *const dot = strrchr(entry->d_name, '.');
+    if (!dot || dot == entry->d_name) return 0;
+    for (size_t i = 0; i < sizeof sounds / sizeof *sounds; i++)
+        if (!strcasecmp(dot, sounds[i])) return 1;
+    return 0;
+}
+
+static bool add_folder(fenby_jobs *jobs, const char *folder)
+{
+    struct dirent **entries;
+    const int n_entries = scandir(folder, &entries, is_sound_file, alphasort);
+    const char *const slash = *folder && folder[strlen(folder) - 1] == '/' ? "" : "/";
+    bool good = true;
+    for (int i = 0; i < n_entries; i++) {
+        char *path = NULL;
+        good = good && asprintf(&path, "%s%s%s", folder, slash, entries[i]->d_name) > 0;
+        good = good && add_input(jobs, path);
+        free(entries[i]);
+    }
+    if (n_entries >= 0) free(entries);
+    if (n_entries > 0) return good;
+    const char *const reason = n_entries < 0 ? strerror(errno) : "no sound files in this folder";
+    if (!add_input(jobs, strdup(folder))) return false;
+    fenby_job *job = &jobs->job[jobs->count - 1];
+    snprintf(job->error, sizeof job->error, "%s: %s", folder, reason);
+    return true;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat status;
+    return !stat(path, &status) && S_ISDIR(status.st_mode);
+}
+
+// --- outputs -------------------------------------------------------------------------------------------------
+
+// "a/b.wav" is "b"; standard input is "stdin".
+static int stem(const char *input, const char **start)
+{
+    if (!strcmp(input, "-")) input = "stdin";
+    const char *const slash = strrchr(input, '/');
+    *start = slash ? slash + 1 : input;
+    const char *const dot = strrchr(*start, '.');
+    return dot && dot > *start ? (int)(dot - *start) : (int)strlen(*start);
+}
+
+// Where the output of this input goes. NULL when memory is short.
+static char *output_path(const char *input, const char *wanted, const char *ending)
+{
+    const char *name, *const slash = strrchr(input, '/');
+    const int name_length = stem(input, &name);
+    char *path = NULL;
+    if (!wanted)
+        return asprintf(&path, "%.*s%.*s%s", slash ? (int)(slash + 1 - input) : 0, input, name_length, name,
+                        ending) > 0 ? path : NULL;
+    if (!is_folder(wanted)) return strdup(wanted);
+    const char *const separator = wanted[strlen(wanted) - 1] == '/' ? "" : "/";
+    return asprintf(&path, "%s%s%.*s%s", wanted, separator, name_length, name, ending) > 0 ? path : NULL;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat status_a, status_b;
+    if (!strcmp(a, b)) return true;
+    if (stat(a, &status_a) || stat(b, &status_b) || !S_ISREG(status_a.st_mode)) return false;
+    return status_a.st_dev == status_b.st_dev && status_a.st_ino == status_b.st_ino;
+}
+
+// Whether the output is an input, or another output, of this job or one before it: says so in error.
+static bool is_taken(const fenby_jobs *jobs, const fenby_job *job, int output, char *error, size_t error_size)
+{
+    const char *const path = job->outputs[output];
+    for (const fenby_job *other = jobs->job; other < jobs->job + jobs->count; other++) {
+        if (is_same_file(path, other->input)) {
+            snprintf(error, error_size, "%s: its output would overwrite the input %s", job->input,
+                     other->input);
+            return true;
+        }
+        for (int i = 0; i < FENBY_N_OUTPUTS; i++) {
+            const bool earlier = other < job || (other == job && i < output);
+            if (!earlier || !other->outputs[i] || !is_same_file(path, other->outputs[i])) continue;
+            snprintf(error, error_size, "%s: its output %s is one of %s already", job->input, path,
+                     other->input);
+            return true;
+        }
+    }
+    return false;
+}
+
+// Found before the work, not after it: a folder that is not there or cannot be written to.
+static bool folder_is_writable(const char *path)
+{
+    struct stat status;
+    if (!stat(path, &status) && !S_ISREG(status.st_mode)) return true;
+    char *copy = strdup(path);
+    const bool writable = copy && !access(dirname(copy), W_OK);
+    free(copy);
+    return writable;
+}
+
+// False when memory is short.
+static bool set_outputs(fenby_jobs *jobs, fenby_job *job, const char *const wanted[FENBY_N_OUTPUTS])
+{
+    char *const error = job->error;
+    if (strcmp(job->input, "-") && access(job->input, R_OK))
+        snprintf(error, sizeof job->error, "%s: %s", job->input, strerror(errno));
+    for (int i = 0; i < FENBY_N_OUTPUTS && !*error; i++) {
+        if (i != FENBY_MIDI_OUTPUT && !wanted[i]) continue;
+        char *const path = job->outputs[i] = output_path(job->input, wanted[i], endings[i]);
+        if (!path) return false;
+        if (!is_taken(jobs, job, i, error, sizeof job->error) && !folder_is_writable(path))
+            snprintf(error, sizeof job->error, "%s: cannot be written: %s", path, strerror(errno));
+    }
+    return true;
+}
+
+static bool is_folder_name(const char *path)
+{
+    return *path && path[strlen(path) - 1] == '/';
+}
+
+// Folders that are named but not there are made. Several inputs cannot become one file.
+static bool check_wanted(const fenby_jobs *jobs, const char *const wanted[FENBY_N_OUTPUTS], char *error,
+                         size_t error_size)
+{
+    for (int i = 0; i < FENBY_N_OUTPUTS; i++) {
+        const char *const path = wanted[i];
+        if (!path) continue;
+        if (is_folder_name(path) && mkdir(path, 0777) && errno != EEXIST) {
+            snprintf(error, error_size, "%s: cannot be made: %s", path, strerror(errno));
+            return false;
+        }
+        if (jobs->count > 1 && !is_folder(path)) {
+            snprintf(error, error_size, "%s %s: expected a folder for several inputs (end it with '/')",
+                     option_names[i], path);
+            return false;
+        }
+    }
+    return true;
+}
+
+// --- the list ------------------------------------------------------------------------------------------------
+
+bool fenby_jobs_make(fenby_jobs *jobs, char *const *inputs, size_t n_inputs,
+                     const char *const wanted[FENBY_N_OUTPUTS], char *error, size_t error_size)
+{
+    bool good = true;
+    *jobs = (fenby_jobs){0};
+    for (size_t i = 0; i < n_inputs && good; i++)
+        good = is_folder(inputs[i]) ? add_folder(jobs, inputs[i]) : add_input(jobs, strdup(inputs[i]));
+    if (good && !check_wanted(jobs, wanted, error, error_size)) return false;
+    for (size_t i = 0; i < jobs->count && good; i++)
+        good = *jobs->job[i].error || set_outputs(jobs, &jobs->job[i], wanted);
+    if (!good) snprintf(error, error_size, "not enough memory for the list of files");
+    return good;
+}
+
+void fenby_jobs_free(fenby_jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->count; i++) {
+        free(jobs->job[i].input);
+        for (int o = 0; o < FENBY_N_OUTPUTS; o++) free(jobs->job[i].outputs[o]);
+    }
+    free(jobs->job);
+    *jobs = (fenby_jobs){0};
+}

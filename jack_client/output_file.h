@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: ISC
+// Files that are either there whole or not at all: written under a temporary name in the same folder, synced,
+// then renamed. What is no regular file (/dev/stdout, a pipe) is written as it is.
+//
+// Thread: one for each file. Allocation: stdio's. Errors: one line that begins with the file's name.
+#ifndef FENBY_OUTPUT_FILE_H
+#define FENBY_OUTPUT_FILE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct {
+    FILE *file;  // to write to
+    char path[PATH_MAX];
+    char temporary[PATH_MAX];  // "" when it is written as it is
+} fenby_output_file;
+
+bool fenby_output_file_open(fenby_output_file *output, const char *path, char *error, size_t error_size);
+
+// Closes: when all was written the file is there under its name and the result is true, else nothing is left of
+// it and one line in error says why.
+bool fenby_output_file_close(fenby_output_file *output, char *error, size_t error_size);
+
+// Closes and leaves nothing.
+void fenby_output_file_discard(fenby_output_file *output);
+
+#endif

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: ISC
+// Every format gives its samples back, and files that are cut, corrupt or no sound at all are told apart.
+#include <sndfile.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "jack_client/audio_file.h"
+#include "test.h"
+
+enum { SECOND = 44100, N_FRAMES = 5 * SECOND / 2 };
+
+// libsndfile forgets these when it refuses a broken Ogg file.
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:vorbis_info_init\n";
+}
+
+static char folder[] = "/tmp/fenby-test-audio-XXXXXX";
+
+static const struct {
+    const char *name;
+    int format;
+    double snr_db;       // that the coding keeps at least
+    int64_t cut_frames;  // at least so many are left of a file cut in half; 0: it may be refused
+} formats[] = {
+    {"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 80, N_FRAMES / 2 - 100},
+    {"b.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 140, N_FRAMES / 2 - 100},
+    {"c.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24, 130, N_FRAMES / 2 - 100},
+    {"a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 80, N_FRAMES / 2 - 100},
+    {"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 80, N_FRAMES / 4},
+    {"a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, 25, 0},
+    {"a.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 25, N_FRAMES / 4},
+};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
+
+static const char *path_of(const char *name)
+{
+    static char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static float tone(int64_t frame, int channel)
+{
+    return (float)(0.5 * sin(2 * M_PI * 220 * (channel + 1) * (double)frame / SECOND));
+}
+
+static void write_sound(const char *name, int format, int n_channels, int rate_hz, int64_t n_frames)
+{
+    SF_INFO info = {.samplerate = rate_hz, .channels = n_channels, .format = format};
+    SNDFILE *sound = sf_open(path_of(name), SFM_WRITE, &info);
+    REQUIRE(sound, "%s: %s", name, sf_strerror(NULL));
+    float frame[FENBY_MAXIMUM_CHANNELS + 1];
+    for (int64_t i = 0; i < n_frames; i++) {
+        for (int c = 0; c < n_channels; c++) frame[c] = tone(i, c);
+        sf_writef_float(sound, frame, 1);
+    }
+    sf_close(sound);
+}
+
+static void write_bytes(const char *name, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path_of(name), "w");
+    const bool good = file && fwrite(bytes, 1, size, file) == size && !fclose(file);
+    REQUIRE(good, "cannot write %s", name);
+}
+
+static size_t read_bytes(const char *name, unsigned char *bytes, size_t capacity)
+{
+    FILE *file = fopen(path_of(name), "r");
+    REQUIRE(file, "cannot read %s", name);
+    const size_t size = fread(bytes, 1, capacity, file);
+    fclose(file);
+    return size;
+}
+
+static fenby_audio_file *open_sound(const char *name, int channel)
+{
+    char error[300] = "";
+    fenby_audio_file *file = fenby_audio_file_open(path_of(name), channel, error, sizeof error);
+    REQUIRE(file, "%s", error);
+    return file;
+}
+
+// Reads to the end in blocks of odd sizes.
+static int64_t read_all(fenby_audio_file *file, float *samples, int64_t capacity)
+{
+    int64_t n = 0;
+    size_t got, block = 1;
+    while (n < capacity && (got = fenby_audio_file_read(file, samples + n, block)) > 0) {
+        n += (int64_t)got;
+        block = block % 3000 + 701;
+        if ((int64_t)block > capacity - n) block = (size_t)(capacity - n);
+    }
+    return n;
+}
+
+static double snr_db(const float *samples, int64_t n, int channel)
+{
+    double signal = 0, noise = 1e-20;
+    for (int64_t i = 0; i < n; i++) {
+        const double expected = tone(i, channel);
+        signal += expected * expected;
+        noise += (samples[i] - expected) * (samples[i] - expected);
+    }
+    return 10 * log10(signal / noise);
+}
+
+static float samples[N_FRAMES + 10000];
+
+static void test_formats(void)
+{
+    for (int f = 0; f < N_FORMATS; f++) {
+        write_sound(formats[f].name, formats[f].format, 2, SECOND, N_FRAMES);
+        for (int channel = 1; channel <= 2; channel++) {
+            fenby_audio_file *file = open_sound(formats[f].name, channel);
+            CHECK(fenby_audio_file_rate(file) == SECOND, "%s: wrong rate", formats[f].name);
+            CHECK(fenby_audio_file_frames(file) == N_FRAMES, "%s: %ld", formats[f].name,
+                  (long)fenby_audio_file_frames(file));
+            const int64_t n = read_all(file, samples, N_FRAMES + 1000);
+            const char *const damage = fenby_audio_file_damage(file);
+            CHECK(n == N_FRAMES, "%s: %ld frames", formats[f].name, (long)n);
+            const double snr = snr_db(samples, n, channel - 1);
+            CHECK(snr > formats[f].snr_db, "%s, channel %d: %.1f dB", formats[f].name, channel, snr);
+            CHECK(!damage, "%s: %s", formats[f].name, damage);
+            fenby_audio_file_close(file);
+        }
+    }
+}
+
+static void test_mix(void)
+{
+    char error[300] = "";
+    write_sound("many.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 64, 384000, 100);
+    fenby_audio_file *file = open_sound("many.wav", 0);
+    const int64_t n = read_all(file, samples, 1000);
+    CHECK(n == 100 && fenby_audio_file_rate(file) == 384000, "%ld frames", (long)n);
+    for (int i = 0; i < n; i++) {
+        double mean = 0;
+        for (int c = 0; c < 64; c++) mean += tone(i, c) / 64.0;
+        if (fabs(samples[i] - mean) > 1e-6) CHECK(false, "frame %d is %g, expected %g", i, samples[i], mean);
+    }
+    fenby_audio_file_close(file);
+    file = open_sound("many.wav", 64);
+    CHECK(read_all(file, samples, 1000) == 100 && samples[77] == tone(77, 63), "the last channel is another");
+    fenby_audio_file_close(file);
+
+    CHECK(!fenby_audio_file_open(path_of("many.wav"), 65, error, sizeof error), "opened channel 65 of 64");
+    CHECK(strstr(error, "many.wav: there is no channel 65, expected 1 .. 64"), "'%s'", error);
+    write_sound("most.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, FENBY_MAXIMUM_CHANNELS + 1, 8000, 10);
+    CHECK(!fenby_audio_file_open(path_of("most.wav"), 0, error, sizeof error), "opened 257 channels");
+    CHECK(strstr(error, "most.wav: has too many channels"), "'%s'", error);
+}
+
+static void test_zero_length(void)
+{
+    for (int f = 0; f < N_FORMATS; f++) {
+        write_sound("none", formats[f].format, 1, SECOND, 0);
+        char error[300] = "";
+        fenby_audio_file *file = fenby_audio_file_open(path_of("none"), 0, error, sizeof error);
+        // For these libsndfile leaves an empty file when it is given no samples.
+        const int type = formats[f].format & SF_FORMAT_TYPEMASK;
+        const bool is_empty = type == SF_FORMAT_FLAC || type == SF_FORMAT_MPEG;
+        CHECK(file || (is_empty && strstr(error, "is an empty file")), "%s: %s", formats[f].name, error);
+        if (!file) continue;
+        CHECK(read_all(file, samples, 1000) == 0, "%s", formats[f].name);
+        const char *const damage = fenby_audio_file_damage(file);
+        CHECK(!damage, "%s: %s", formats[f].name, damage);
+        fenby_audio_file_close(file);
+    }
+}
+
+// A file cut at half its length: what is there is read, and it is said that this is not all.
+static void test_cut(void)
+{
+    static unsigned char bytes[3 << 20];
+    for (int f = 0; f < N_FORMATS; f++) {
+        const size_t size = read_bytes(formats[f].name, bytes, sizeof bytes);
+        write_bytes("cut", bytes, size / 2);
+        fenby_audio_file *file = open_sound("cut", 1);
+        const int64_t n = read_all(file, samples, N_FRAMES + 1000);
+        const char *const damage = fenby_audio_file_damage(file);
+        CHECK(n >= formats[f].cut_frames && n < N_FRAMES, "%s: %ld frames", formats[f].name, (long)n);
+        CHECK(damage, "%s: nothing is said", formats[f].name);
+        if (n > 0 && damage) CHECK(strstr(damage, "s, expected 2.5 s"), "%s: %s", formats[f].name, damage);
+        fenby_audio_file_close(file);
+    }
+}
+
+// Either a one-line error or a file that can be read to its end. Returns how many frames it has.
+static int64_t check_survives(const char *name, const unsigned char *bytes, size_t size)
+{
+    char error[300] = "";
+    write_bytes("corrupt", bytes, size);
+    fenby_audio_file *file = fenby_audio_file_open(path_of("corrupt"), 0, error, sizeof error);
+    if (!file) {
+        CHECK(strstr(error, "/corrupt: ") && !strchr(error, '\n'), "%s, %zu bytes: '%s'", name, size, error);
+        return 0;
+    }
+    const int64_t n = read_all(file, samples, N_FRAMES + 10000);
+    fenby_audio_file_damage(file);
+    fenby_audio_file_close(file);
+    return n;
+}
+
+static void test_corrupt(void)
+{
+    static unsigned char whole[3 << 20], bytes[3 << 20];
+    unsigned long long random = 9;
+    for (int f = 0; f < N_FORMATS; f++) {
+        const size_t size = read_bytes(formats[f].name, whole, sizeof whole);
+        for (size_t kept = 1; kept < 180; kept += 3) {
+            const int64_t n = check_survives(formats[f].name, whole, kept);
+            CHECK(n < 2000, "%s: %ld frames from %zu bytes", formats[f].name, (long)n, kept);
+        }
+        for (int run = 0; run < 40; run++) {
+            const size_t region = run % 2 ? size : 200;
+            memcpy(bytes, whole, size);
+            for (int i = 0; i < 50; i++)
+                bytes[(size_t)((double)region * test_random(&random))] = (unsigned char)random;
+            const int64_t n = check_survives(formats[f].name, bytes, size);
+            CHECK(n <= N_FRAMES + 10000, "%s: %ld frames", formats[f].name, (long)n);
+        }
+    }
+}
+
+// What recorders leave: a header that promises nothing, or one of a stream without end.
+static void test_streams(void)
+{
+    static unsigned char bytes[1 << 20];
+    const size_t size = read_bytes("a.wav", bytes, sizeof bytes);
+    for (int run = 0; run < 2; run++) {
+        memset(bytes + 4, run ? 0xff : 0, 4);
+        unsigned char *data = memmem(bytes, 100, "data", 4);
+        REQUIRE(data, "no data chunk");
+        memset(data + 4, run ? 0xff : 0, 4);
+        write_bytes("stream.wav", bytes, size);
+        fenby_audio_file *file = open_sound("stream.wav", 0);
+        const int64_t n = read_all(file, samples, N_FRAMES + 1000);
+        const char *const damage = fenby_audio_file_damage(file);
+        CHECK(n == (run ? N_FRAMES : 0), "%ld frames", (long)n);
+        CHECK(run ? !damage : damage && !strcmp(damage, "no sound could be read from it"), "%s", damage);
+        fenby_audio_file_close(file);
+    }
+}
+
+static void test_refused(void)
+{
+    static const struct {
+        const char *name, *bytes, *reason;
+    } cases[] = {
+        {"empty.wav", "", "is an empty file"},
+        {"text.wav", "This is a shopping list, and a rather long one: milk, bread, butter, honey, strings.\n",
+         "Format not recognised"},
+        {".", NULL, "is a folder"},
+        {"missing.wav", NULL, "No such file or directory"},
+    };
+    for (int i = 0; i < 4; i++) {
+        char error[300] = "";
+        if (cases[i].bytes) write_bytes(cases[i].name, cases[i].bytes, strlen(cases[i].bytes));
+        const char *const path = path_of(cases[i].name);
+        CHECK(!fenby_audio_file_open(path, 0, error, sizeof error), "opened %s", path);
+        CHECK(!strncmp(error, path, strlen(path)), "'%s'", error);
+        CHECK(strstr(error, cases[i].reason), "'%s'", error);
+    }
+}
+
+// A named pipe cannot seek: it is read all the same, in a format that needs to.
+static void test_pipe(void)
+{
+    char command[200];
+    snprintf(command, sizeof command, "cd %s && mkfifo pipe && { cat a.flac > pipe & }", folder);
+    const int result = system(command);
+    REQUIRE(result == 0, "no pipe");
+    fenby_audio_file *file = open_sound("pipe", 1);
+    CHECK(read_all(file, samples, N_FRAMES + 1000) == N_FRAMES, "not all of it");
+    CHECK(snr_db(samples, N_FRAMES, 0) > 80, "%.1f dB", snr_db(samples, N_FRAMES, 0));
+    fenby_audio_file_close(file);
+}
+
+int main(void)
+{
+    const bool made = mkdtemp(folder);
+    REQUIRE(made, "no temporary folder");
+    test_formats();
+    test_mix();
+    test_zero_length();
+    test_cut();
+    test_corrupt();
+    test_streams();
+    test_refused();
+    test_pipe();
+    char command[300];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    const int removed = system(command);
+    CHECK(removed == 0, "cannot remove %s", folder);
+    return test_report();
+}

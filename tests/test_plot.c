@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: ISC
+// The picture is read again: its size for short and long recordings, sound and notes where they belong.
+#include <cairo.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "dsp/features.h"
+#include "jack_client/plot.h"
+#include "test.h"
+
+enum { LEFT = 52, TOP = 40, HEIGHT = 88 * 8, KEY_HEIGHT = 8 };
+static const double hop_s = (double)FENBY_HOP / FENBY_SAMPLE_RATE;
+
+// fontconfig keeps what it read.
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig\n";
+}
+
+typedef struct {
+    cairo_surface_t *surface;
+    int width, height;
+    double pixels_per_s;
+} picture;
+
+static cairo_status_t read_bytes(void *file, unsigned char *bytes, unsigned size)
+{
+    return fread(bytes, 1, size, file) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_READ_ERROR;
+}
+
+static picture draw(const fenby_plot *plot, const fenby_notes *notes, double duration_s)
+{
+    FILE *file = tmpfile();
+    REQUIRE(file, "no temporary file");
+    CHECK(fenby_plot_write(plot, notes, 1000, duration_s, "a title", file), "not drawn");
+    rewind(file);
+    picture p = {.surface = cairo_image_surface_create_from_png_stream(read_bytes, file)};
+    fclose(file);
+    REQUIRE(cairo_surface_status(p.surface) == CAIRO_STATUS_SUCCESS, "not read");
+    p.width = cairo_image_surface_get_width(p.surface);
+    p.height = cairo_image_surface_get_height(p.surface);
+    p.pixels_per_s = (p.width - LEFT - 20) / duration_s;
+    return p;
+}
+
+static int pixel(const picture *p, double seconds, double key)
+{
+    const int x = LEFT + (int)(seconds * p->pixels_per_s);
+    const int y = TOP + HEIGHT - (int)((key + 0.5 - FENBY_LOWEST_KEY) * KEY_HEIGHT);
+    const unsigned char *bytes = cairo_image_surface_get_data(p->surface);
+    uint32_t value;
+    memcpy(&value, bytes + y * cairo_image_surface_get_stride(p->surface) + 4 * x, sizeof value);
+    return (int)(value & 0xffffff);
+}
+
+static int red(int pixel) { return pixel >> 16; }
+static int blue(int pixel) { return pixel & 0xff; }
+
+// A recording in which this key sounds from one second to another, over faint noise.
+static fenby_plot *listen(double duration_s, int key, double from_s, double to_s)
+{
+    static float frame[FENBY_N_FEATURES];
+    fenby_plot *plot = fenby_plot_new();
+    REQUIRE(plot, "not enough memory");
+    for (double end_s = hop_s; end_s < duration_s; end_s += hop_s) {
+        for (int i = 0; i < FENBY_N_FEATURES; i++) frame[i] = 0.1f;
+        if (end_s > from_s && end_s <= to_s)
+            for (int b = 0; b < 3; b++) frame[(3 * (key - FENBY_LOWEST_KEY) + b) * FENBY_N_RESOLUTIONS] = 0.9f;
+        fenby_plot_add(plot, frame, end_s);
+    }
+    return plot;
+}
+
+static void test_sizes(void)
+{
+    static const struct {
+        double duration_s;
+        int width;
+    } cases[] = {{0, 900}, {0.05, 900}, {3, 900}, {10, 1200}, {60, 2400}, {600, 2400}, {5000, 2400}};
+    const fenby_notes none = {0};
+    for (int i = 0; i < 7; i++) {
+        fenby_plot *plot = listen(cases[i].duration_s, 60, 0, 1);
+        const picture p = draw(plot, &none, cases[i].duration_s);
+        CHECK(p.width == LEFT + cases[i].width + 20, "%g s: %d pixels wide", cases[i].duration_s, p.width);
+        CHECK(p.height == TOP + HEIGHT + 52, "%g s: %d pixels high", cases[i].duration_s, p.height);
+        cairo_surface_destroy(p.surface);
+        fenby_plot_free(plot);
+    }
+}
+
+// Sound is bright where and when it was, also when many hops share a column.
+static void test_sound(double duration_s, int key)
+{
+    const fenby_notes none = {0};
+    const double from_s = duration_s * 0.4, to_s = duration_s * 0.6, near_s = duration_s * 0.01;
+    fenby_plot *plot = listen(duration_s, key, from_s, to_s);
+    const picture p = draw(plot, &none, duration_s);
+    CHECK(blue(pixel(&p, from_s + near_s, key)) > 180, "dark after the start");
+    CHECK(blue(pixel(&p, to_s - near_s, key)) > 180, "dark before the end");
+    CHECK(blue(pixel(&p, from_s - near_s, key)) < 60, "bright before the start");
+    CHECK(blue(pixel(&p, to_s + near_s, key)) < 60, "bright after the end");
+    CHECK(blue(pixel(&p, duration_s / 2, key + 2)) < 60, "bright two keys above");
+    CHECK(blue(pixel(&p, duration_s / 2, key - 2)) < 60, "bright two keys below");
+    cairo_surface_destroy(p.surface);
+    fenby_plot_free(plot);
+}
+
+// Notes: their colour follows the velocity, narrow ones are still seen, those off the keyboard do no harm.
+static void test_notes(void)
+{
+    fenby_note list[] = {
+        {1000, 2000, 1040, 40, 127}, {1000, 2000, 1040, 80, 1},    {3000, 3000, 3000, 60, 127},
+        {0, 10000, 0, 0, 100},       {0, 10000, 0, 127, 100},      {9990, 500000, 9990, 21, 64},
+        {9990, 500000, 0, 108, 64},
+    };
+    const fenby_notes notes = {.note = list, .count = sizeof list / sizeof *list};
+    fenby_plot *plot = listen(10, 60, 20, 20);
+    const picture p = draw(plot, &notes, 10);
+    const int loud = pixel(&p, 1.003, 40), soft = pixel(&p, 1.003, 80);
+    CHECK(red(loud) > 200 && blue(loud) < 100, "the loud note is %06x", (unsigned)loud);
+    CHECK(red(soft) < 100 && (soft >> 8 & 0xff) > 180, "the soft note is %06x", (unsigned)soft);
+    const int inside = red(pixel(&p, 1.5, 40));
+    CHECK(inside > 60 && inside < 150, "the note's inside is %d", inside);
+    CHECK(red(pixel(&p, 0.95, 40)) < 40, "the note begins too early");
+    CHECK(red(pixel(&p, 2.05, 40)) < 40, "the note ends too late");
+    CHECK(red(pixel(&p, 3.001, 60)) > 200, "a note of no length is not seen");
+    CHECK(pixel(&p, 4.6, 20) == 0xffffff, "a note below A0 is drawn into the axis");
+    cairo_surface_destroy(p.surface);
+    fenby_plot_free(plot);
+}
+
+static void test_full_disk(void)
+{
+    const fenby_notes none = {0};
+    fenby_plot *plot = listen(30, 60, 0, 1);
+    FILE *file = fopen("/dev/full", "w");
+    REQUIRE(file, "no /dev/full");
+    CHECK(!fenby_plot_write(plot, &none, 1000, 30, "a title", file), "drawn into nothing");
+    CHECK(errno == ENOSPC, "errno %d", errno);
+    fclose(file);
+    fenby_plot_free(plot);
+}
+
+int main(void)
+{
+    test_sizes();
+    test_sound(3, 23);
+    test_sound(20, 69);
+    test_sound(600, 106);
+    test_sound(5000, 60);
+    test_notes();
+    test_full_disk();
+    return test_report();
+}
