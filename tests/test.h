@@ -24,10 +24,12 @@ static int test_passed, test_failed;
     } while (0)
 
 // For what the rest of the test cannot do without.
-#define REQUIRE(condition, ...)                      \
-    do {                                             \
-        CHECK(condition, __VA_ARGS__);               \
-        if (!(condition)) exit(1);                   \
+#define REQUIRE(condition, ...)                \
+    do {                                       \
+        const int failed_before = test_failed; \
+        CHECK(condition, __VA_ARGS__);         \
+        if (test_failed > failed_before)       \
+            exit(1);                           \
     } while (0)
 
 static inline int test_report(void)

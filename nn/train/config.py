@@ -44,4 +44,4 @@ LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 1e-3, 200
 CLIP_GRADIENT = 2.0
 POSITIVE_WEIGHT = 3.0           # of the few frames that hold an onset, against the many that do not
 HEAD_WEIGHT = [0.8, 1.6, 1.0, 0.8, 0.8]  # of each lookahead: live is what most people play with
-LOSS = {'onset': 1.0, 'sounding': 0.5, 'velocity': 0.1, 'onset_age': 0.02, 'contour': 0.1}
+LOSS = {'onset': 1.0, 'sounding': 0.5, 'velocity': 0.1, 'onset_age': 0.15, 'contour': 0.1}

@@ -102,7 +102,9 @@ def targets(y):
     bins = torch.stack([torch.exp(-0.5 * ((cents - c) / 20) ** 2) for c in (-33.3, 0, 33.3)], 1)
     known = ((note > 0) & (cents > -60) & (cents < 60) | (note == 0)).float()
     return {'onset': (torch.stack(onset, 1), torch.stack(counts, 1)), 'sounding': (note[:, None], None),
-            'velocity': (loudness[:, None], has_age[:, None]), 'onset_age': (age[:, None], has_age[:, None]),
+            'velocity': (loudness[:, None], has_age[:, None]),
+            # Notes start soon after their onset: that is when its age must be right.
+            'onset_age': (age[:, None], (has_age / (1 + age / 2))[:, None]),
             'contour': (bins * note[:, None], known[:, None])}
 
 
