@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: ISC
+#include "latency.h"
+
+#include <math.h>
+
+#include "cqt.h"
+#include "heads.h"
+#include "resampler.h"
+
+uint32_t fenby_latency_margin_frames(double rate_hz, uint32_t block_frames)
+{
+    return block_frames ? block_frames + (uint32_t)ceil(FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE) : 0;
+}
+
+uint32_t fenby_latency_of_lookahead(double rate_hz, uint32_t block_frames, double lookahead_hops)
+{
+    const double samples = (lookahead_hops + 1) * FENBY_HOP + fenby_cqt_tail_samples();
+    return (uint32_t)ceil(samples * rate_hz / FENBY_SAMPLE_RATE) + fenby_resampler_lookahead_frames(rate_hz) +
+           fenby_latency_margin_frames(rate_hz, block_frames);
+}
+
+uint32_t fenby_latency_frames(double rate_hz, uint32_t block_frames, const fenby_parameters *parameters,
+                              const fenby_weights *weights)
+{
+    fenby_heads heads;
+    char error[256];
+    const int mode = (int)fenby_parameter_clamp(FENBY_MODE, parameters->value[FENBY_MODE]);
+    double lookahead = 0;
+    if (fenby_heads_read(&heads, weights, error, sizeof error))
+        lookahead = heads.lookahead[heads.of_mode[mode]];
+    return fenby_latency_of_lookahead(rate_hz, block_frames, lookahead);
+}

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: ISC
+#include "note_tracker.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "features.h"
+#include "latency.h"
+#include "schedule.h"
+
+enum {
+    N_OUTPUT_KEYS = 128,
+    SCHEDULE_EVENTS = 4096,
+    REFRACTORY_HOPS = 4,     // a key is not struck twice within 46 ms
+    SETTLE_HOPS = 9,         // from the onset on until the sounding posterior can be relied on
+    SOUNDING_LAG_HOPS = 2,   // how far it and the contour run behind the sound
+    LONGEST_LATENESS = 4,    // hops: no onset is believed to be longer past than lookahead and this
+    NOBODY = -1,
+};
+
+static const float threshold_range_logits = 3;  // how far the parameters move a threshold, either way
+static const float bend_step = 0.05f;           // semitones
+static const float bend_salience = 0.2f;        // a contour weaker than this tells nothing
+
+// One detected key.
+typedef struct {
+    bool armed;
+    bool active;
+    uint8_t output_key;    // of the active note: what its note-off must carry
+    int64_t start_hop;     // when it last started
+    int64_t on_frame;      // when its note-on leaves
+    int64_t sound_frame;   // when its sound began
+    int64_t low_hops;      // how long the sounding posterior has been below the threshold
+    float bend;
+} key_state;
+
+// What the parameters mean for this hop.
+typedef struct {
+    size_t head;
+    float lookahead;
+    float onset_threshold, note_threshold;
+    int64_t release_hops;
+    int64_t minimum_frames;
+    bool tight, sustain, gate_open;
+    int64_t latency_frames;
+    int64_t earliest_frame;  // no event of this hop leaves before it
+} settings;
+
+struct fenby_note_tracker {
+    double rate_hz, hop_frames;
+    uint32_t block_frames;
+    fenby_heads heads;
+    fenby_schedule *schedule;
+
+    int64_t hop;           // now
+    int64_t horizon;       // no later decision makes an event before this frame
+    int64_t quiet_hops;    // how long the input has been below the gate
+    uint32_t n_active;
+    key_state keys[FENBY_N_KEYS];
+    int owner[N_OUTPUT_KEYS];             // the detected key that sounds there, or NOBODY
+    int64_t silent_since[N_OUTPUT_KEYS];  // when the last sound there ended
+};
+
+fenby_note_tracker *fenby_note_tracker_new(double rate_hz, uint32_t block_frames, const fenby_heads *heads)
+{
+    fenby_note_tracker *tracker = calloc(1, sizeof *tracker);
+    if (!tracker) return NULL;
+    tracker->rate_hz = rate_hz;
+    tracker->hop_frames = FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE;
+    tracker->block_frames = block_frames;
+    tracker->heads = *heads;
+    tracker->schedule = fenby_schedule_new(SCHEDULE_EVENTS);
+    if (!tracker->schedule) {
+        free(tracker);
+        return NULL;
+    }
+    fenby_note_tracker_reset(tracker);
+    return tracker;
+}
+
+void fenby_note_tracker_free(fenby_note_tracker *tracker)
+{
+    if (!tracker) return;
+    fenby_schedule_free(tracker->schedule);
+    free(tracker);
+}
+
+static void forget_notes(fenby_note_tracker *tracker, int64_t frame)
+{
+    tracker->n_active = 0;
+    for (int key = 0; key < FENBY_N_KEYS; key++) tracker->keys[key].active = false;
+    for (int key = 0; key < N_OUTPUT_KEYS; key++) {
+        tracker->owner[key] = NOBODY;
+        tracker->silent_since[key] = frame;
+    }
+}
+
+void fenby_note_tracker_reset(fenby_note_tracker *tracker)
+{
+    fenby_schedule_reset(tracker->schedule);
+    tracker->hop = tracker->horizon = tracker->quiet_hops = 0;
+    memset(tracker->keys, 0, sizeof tracker->keys);
+    for (int key = 0; key < FENBY_N_KEYS; key++)
+        tracker->keys[key] = (key_state){.armed = true, .start_hop = -REFRACTORY_HOPS};
+    forget_notes(tracker, 0);
+}
+
+void fenby_note_tracker_set_heads(fenby_note_tracker *tracker, const fenby_heads *heads)
+{
+    tracker->heads = *heads;
+}
+
+// --- parameters --------------------------------------------------------------------------------------------
+
+// Moves a threshold: amount 0 .. 1, 0.5 leaves it.
+static float move_threshold(float threshold, float amount)
+{
+    const float logit = logf(threshold / (1 - threshold)) + (2 * amount - 1) * threshold_range_logits;
+    return 1 / (1 + expf(-logit));
+}
+
+static size_t head_of(const fenby_note_tracker *tracker, const fenby_parameters *parameters)
+{
+    return tracker->heads.of_mode[(int)parameters->value[FENBY_MODE]];
+}
+
+uint32_t fenby_note_tracker_latency_frames(const fenby_note_tracker *tracker,
+                                           const fenby_parameters *parameters)
+{
+    return fenby_latency_of_lookahead(tracker->rate_hz, tracker->block_frames,
+                                      tracker->heads.lookahead[head_of(tracker, parameters)]);
+}
+
+static settings read_settings(const fenby_note_tracker *tracker, const fenby_parameters *parameters,
+                              int64_t decided_frame)
+{
+    const float *value = parameters->value;
+    const double hop_ms = 1e3 * FENBY_HOP / FENBY_SAMPLE_RATE;
+    settings s = {
+        .head = head_of(tracker, parameters),
+        .note_threshold = move_threshold(tracker->heads.sounding_threshold, value[FENBY_NOTE_THRESHOLD]),
+        .release_hops = llround(fmax(value[FENBY_RELEASE] / hop_ms, 1)),
+        .minimum_frames = llround(value[FENBY_MINIMUM_LENGTH] * 1e-3 * tracker->rate_hz),
+        .tight = value[FENBY_TIMING] == FENBY_TIMING_TIGHT,
+        .sustain = value[FENBY_SUSTAIN] != 0,
+        .latency_frames = fenby_note_tracker_latency_frames(tracker, parameters),
+    };
+    s.lookahead = tracker->heads.lookahead[s.head];
+    s.onset_threshold = move_threshold(tracker->heads.threshold[s.head], 1 - value[FENBY_SENSITIVITY]);
+    s.gate_open = (float)tracker->quiet_hops <= s.lookahead + 1;
+    s.earliest_frame = decided_frame;
+    if (s.tight) s.earliest_frame += fenby_latency_margin_frames(tracker->rate_hz, tracker->block_frames);
+    return s;
+}
+
+static bool is_in_scale(int key, unsigned scale, int root)
+{
+    return key >= 0 && key < N_OUTPUT_KEYS && scale >> (key - root + 12) % 12 & 1;
+}
+
+// The MIDI key that a detected key sounds as.
+static int output_key_of(int key, const fenby_parameters *parameters)
+{
+    const unsigned scale = fenby_scale_notes((int)parameters->value[FENBY_SCALE]);
+    const int root = (int)parameters->value[FENBY_SCALE_ROOT];
+    int wanted = FENBY_LOWEST_KEY + key + (int)parameters->value[FENBY_TRANSPOSE];
+    while (wanted < 0) wanted += 12;
+    while (wanted >= N_OUTPUT_KEYS) wanted -= 12;
+    for (int away = 0; away < 12; away++) {
+        if (is_in_scale(wanted - away, scale, root)) return wanted - away;
+        if (is_in_scale(wanted + away, scale, root)) return wanted + away;
+    }
+    return wanted;
+}
+
+static uint8_t velocity_of(const fenby_posteriors *posteriors, int key, const fenby_parameters *parameters)
+{
+    const float *value = parameters->value;
+    if (!posteriors->velocity || value[FENBY_VELOCITY_MODE] == FENBY_VELOCITY_MODE_FIXED)
+        return (uint8_t)value[FENBY_VELOCITY_FIXED];
+    // fmin and fmax also take what is no number.
+    const double loudness = pow(fmin(fmax(posteriors->velocity[key], 0), 1), value[FENBY_VELOCITY_CURVE]);
+    const double softest = value[FENBY_VELOCITY_MINIMUM], loudest = value[FENBY_VELOCITY_MAXIMUM];
+    return (uint8_t)lround(softest + (loudest - softest) * loudness);
+}
+
+// --- one note ----------------------------------------------------------------------------------------------
+
+// Ends the active note of a key: its sound ended at sound_frame, its note-off leaves at `frame`.
+static void end_note(fenby_note_tracker *tracker, int key, int64_t sound_frame, int64_t frame)
+{
+    key_state *k = &tracker->keys[key];
+    fenby_event off = {
+        .frame = frame > k->on_frame ? frame : k->on_frame + 1,
+        .sound_frame = sound_frame > k->sound_frame ? sound_frame : k->sound_frame + 1,
+        .type = FENBY_NOTE_OFF,
+        .key = k->output_key,
+    };
+    fenby_schedule_add(tracker->schedule, &off);
+    k->active = false;
+    tracker->owner[k->output_key] = NOBODY;
+    tracker->silent_since[k->output_key] = off.sound_frame;
+    tracker->n_active--;
+}
+
+// The note that has sounded longest, but for those that started in this hop.
+static int oldest_note(const fenby_note_tracker *tracker)
+{
+    int oldest = NOBODY;
+    for (int key = 0; key < FENBY_N_KEYS; key++) {
+        const key_state *k = &tracker->keys[key];
+        if (k->active && k->start_hop < tracker->hop &&
+            (oldest == NOBODY || k->start_hop < tracker->keys[oldest].start_hop))
+            oldest = key;
+    }
+    return oldest;
+}
+
+// The bend that the contour tells, or the old one where it tells nothing.
+static float bend_of(const fenby_posteriors *posteriors, int key, float old)
+{
+    if (!posteriors->contour) return old;
+    const float *bins = posteriors->contour + key * FENBY_BINS_PER_KEY;
+    const float sum = bins[0] + bins[1] + bins[2];
+    return sum > bend_salience && isfinite(sum) ? (bins[2] - bins[0]) / sum / FENBY_BINS_PER_KEY : old;
+}
+
+static double onset_age_hops(const fenby_posteriors *posteriors, int key, const settings *s)
+{
+    if (posteriors->onset_age) {
+        const size_t channel = posteriors->age_channels == 1 ? 0 : s->head;
+        const float age = posteriors->onset_age[(size_t)key * posteriors->age_channels + channel];
+        if (isfinite(age)) return fmin(fmax(age, 0), s->lookahead + LONGEST_LATENESS);
+    }
+    return s->lookahead + 0.5;
+}
+
+static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
+                       const fenby_hop_time *time, const settings *s, const fenby_parameters *parameters)
+{
+    key_state *k = &tracker->keys[key];
+    k->armed = false;
+    const int output_key = output_key_of(key, parameters), rival = tracker->owner[output_key];
+    if (rival != NOBODY && tracker->keys[rival].start_hop == tracker->hop) return;
+    if (!fenby_schedule_has_room(tracker->schedule)) return;
+
+    // No sound begins before the last one of its output key has ended.
+    const int64_t earliest_sound =
+        rival == NOBODY ? tracker->silent_since[output_key] : tracker->keys[rival].sound_frame + 1;
+    const double onset = time->end_frame - onset_age_hops(posteriors, key, s) * tracker->hop_frames;
+    fenby_event on = {
+        .sound_frame = onset > (double)earliest_sound ? llround(onset) : earliest_sound,
+        .bend = bend_of(posteriors, key, 0),
+        .type = FENBY_NOTE_ON,
+        .key = (uint8_t)output_key,
+        .velocity = velocity_of(posteriors, key, parameters),
+    };
+    on.frame = s->tight ? on.sound_frame + s->latency_frames : s->earliest_frame;
+    if (on.frame < s->earliest_frame) {
+        on.frame = s->earliest_frame;
+        on.late = 1;
+    }
+
+    if (k->active) end_note(tracker, key, on.sound_frame, on.frame);
+    if (tracker->owner[output_key] != NOBODY) end_note(tracker, rival, on.sound_frame, on.frame);
+    if (tracker->n_active >= (uint32_t)parameters->value[FENBY_MAXIMUM_POLYPHONY]) {
+        const int oldest = oldest_note(tracker);
+        if (oldest == NOBODY) return;
+        end_note(tracker, oldest, on.sound_frame, on.frame);
+    }
+    fenby_schedule_add(tracker->schedule, &on);
+    *k = (key_state){
+        .active = true,
+        .output_key = on.key,
+        .start_hop = tracker->hop,
+        .on_frame = on.frame,
+        .sound_frame = on.sound_frame,
+        .bend = on.bend,
+    };
+    tracker->owner[output_key] = key;
+    tracker->n_active++;
+}
+
+// Where an event of a sounding note leaves so that its distance from the note-on is kept.
+static int64_t frame_in_note(const key_state *k, int64_t sound_frame, const settings *s)
+{
+    const int64_t kept = s->tight ? sound_frame - k->sound_frame + k->on_frame : s->earliest_frame;
+    return kept > s->earliest_frame ? kept : s->earliest_frame;
+}
+
+static void end_if_faded(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
+                         const fenby_hop_time *time, const settings *s)
+{
+    key_state *k = &tracker->keys[key];
+    k->low_hops = posteriors->sounding[key] >= s->note_threshold ? 0 : k->low_hops + 1;
+    // While sustained, the end is yet to come.
+    if (s->sustain && k->low_hops > s->release_hops) k->low_hops = s->release_hops;
+    const double since_onset = (double)(tracker->hop - k->start_hop) + s->lookahead + 1;
+    if (s->sustain || k->low_hops < s->release_hops || since_onset < SETTLE_HOPS) return;
+
+    const double faded = time->end_frame - (double)(k->low_hops + SOUNDING_LAG_HOPS) * tracker->hop_frames;
+    const int64_t shortest = k->sound_frame + s->minimum_frames;
+    if (time->end_frame < (double)shortest) return;
+    const int64_t sound_frame = faded > (double)shortest ? llround(faded) : shortest;
+    int64_t frame = frame_in_note(k, sound_frame, s);
+    if (frame < k->on_frame + s->minimum_frames) frame = k->on_frame + s->minimum_frames;
+    end_note(tracker, key, sound_frame, frame);
+}
+
+static void bend_note(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
+                      const fenby_hop_time *time, const settings *s)
+{
+    key_state *k = &tracker->keys[key];
+    const float bend = bend_of(posteriors, key, k->bend);
+    if (fabsf(bend - k->bend) <= bend_step || k->low_hops > 0 || k->start_hop == tracker->hop ||
+        !fenby_schedule_has_room(tracker->schedule))
+        return;
+    const double heard = time->end_frame - SOUNDING_LAG_HOPS * tracker->hop_frames;
+    const int64_t sound_frame = heard > (double)k->sound_frame ? llround(heard) : k->sound_frame;
+    fenby_event event = {
+        .frame = frame_in_note(k, sound_frame, s),
+        .sound_frame = sound_frame,
+        .bend = bend,
+        .type = FENBY_BEND,
+        .key = k->output_key,
+    };
+    fenby_schedule_add(tracker->schedule, &event);
+    k->bend = bend;
+}
+
+// --- one hop -----------------------------------------------------------------------------------------------
+
+// The keys at which a note starts now, the surest first. Returns how many.
+static int find_onsets(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, const settings *s,
+                       const fenby_parameters *parameters, int onsets[FENBY_N_KEYS])
+{
+    const float *onset = posteriors->onset + s->head;
+    const size_t stride = tracker->heads.count;
+    const int lowest = (int)parameters->value[FENBY_LOWEST_KEY_PARAMETER] - FENBY_LOWEST_KEY;
+    const int highest = (int)parameters->value[FENBY_HIGHEST_KEY_PARAMETER] - FENBY_LOWEST_KEY;
+    int n = 0;
+    for (int key = 0; key < FENBY_N_KEYS; key++) {
+        key_state *k = &tracker->keys[key];
+        const float p = onset[(size_t)key * stride];
+        if (p < s->onset_threshold / 2) k->armed = true;
+        if (!(p >= s->onset_threshold) || !k->armed || tracker->hop - k->start_hop < REFRACTORY_HOPS ||
+            !s->gate_open || key < lowest || key > highest)
+            continue;
+        int place = n++;
+        for (; place > 0 && onset[(size_t)onsets[place - 1] * stride] < p; place--)
+            onsets[place] = onsets[place - 1];
+        onsets[place] = key;
+    }
+    return n;
+}
+
+static void watch_gate(fenby_note_tracker *tracker, float level_db, const fenby_parameters *parameters)
+{
+    const float gate_db = parameters->value[FENBY_NOISE_GATE];
+    const bool off = gate_db <= fenby_parameter_table[FENBY_NOISE_GATE].minimum;
+    tracker->quiet_hops = off || level_db >= gate_db ? 0 : tracker->quiet_hops + 1;
+}
+
+void fenby_note_tracker_process(fenby_note_tracker *tracker, const fenby_posteriors *posteriors,
+                                const fenby_hop_time *time, const fenby_parameters *parameters)
+{
+    tracker->hop++;
+    watch_gate(tracker, posteriors->level_db, parameters);
+    const settings s = read_settings(tracker, parameters, time->decided_frame);
+
+    for (int key = 0; key < FENBY_N_KEYS; key++) {
+        if (tracker->keys[key].active) end_if_faded(tracker, key, posteriors, time, &s);
+    }
+    while (tracker->n_active > (uint32_t)parameters->value[FENBY_MAXIMUM_POLYPHONY])
+        end_note(tracker, oldest_note(tracker), llround(time->end_frame), s.earliest_frame);
+
+    int onsets[FENBY_N_KEYS];
+    const int n = find_onsets(tracker, posteriors, &s, parameters, onsets);
+    for (int i = 0; i < n; i++) start_note(tracker, onsets[i], posteriors, time, &s, parameters);
+
+    for (int key = 0; key < FENBY_N_KEYS && posteriors->contour; key++) {
+        if (tracker->keys[key].active) bend_note(tracker, key, posteriors, time, &s);
+    }
+    // The next hop comes a hop later, give or take a frame.
+    tracker->horizon = s.earliest_frame + (int64_t)tracker->hop_frames;
+}
+
+// --- out ---------------------------------------------------------------------------------------------------
+
+bool fenby_note_tracker_peek(const fenby_note_tracker *tracker, fenby_event *event)
+{
+    return fenby_schedule_peek(tracker->schedule, tracker->horizon, event);
+}
+
+void fenby_note_tracker_skip(fenby_note_tracker *tracker)
+{
+    fenby_schedule_skip(tracker->schedule);
+}
+
+void fenby_note_tracker_end_notes(fenby_note_tracker *tracker, int64_t frame)
+{
+    fenby_schedule_end_all(tracker->schedule, frame);
+    forget_notes(tracker, frame);
+    tracker->horizon = INT64_MAX;
+}
+
+void fenby_note_tracker_finish(fenby_note_tracker *tracker, int64_t frame)
+{
+    for (int key = 0; key < FENBY_N_KEYS; key++) {
+        const key_state *k = &tracker->keys[key];
+        if (k->active) end_note(tracker, key, frame, frame - k->sound_frame + k->on_frame);
+    }
+    tracker->horizon = INT64_MAX;
+}
+
+uint32_t fenby_note_tracker_sounding(const fenby_note_tracker *tracker)
+{
+    return tracker->n_active;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: ISC
+#include "schedule.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_KEYS = 128 };
+
+struct fenby_schedule {
+    fenby_event *events;  // [capacity]: `count` of them from `first` on, by frame, equal frames as they came
+    size_t capacity, first, count;
+    size_t open;               // note-ons added whose note-off was not: room is kept for it
+    int64_t skipped_frame;     // of the last event that came out
+    int64_t key_frame[N_KEYS]; // of the last event added for each key
+    bool sounding[N_KEYS];     // a note-on has come out, its note-off has not
+};
+
+fenby_schedule *fenby_schedule_new(size_t capacity)
+{
+    fenby_schedule *schedule = calloc(1, sizeof *schedule);
+    if (!schedule) return NULL;
+    schedule->capacity = capacity;
+    schedule->events = calloc(capacity, sizeof *schedule->events);
+    if (!schedule->events) {
+        free(schedule);
+        return NULL;
+    }
+    fenby_schedule_reset(schedule);
+    return schedule;
+}
+
+void fenby_schedule_free(fenby_schedule *schedule)
+{
+    if (!schedule) return;
+    free(schedule->events);
+    free(schedule);
+}
+
+void fenby_schedule_reset(fenby_schedule *schedule)
+{
+    schedule->first = schedule->count = schedule->open = 0;
+    schedule->skipped_frame = 0;
+    memset(schedule->key_frame, 0, sizeof schedule->key_frame);
+    memset(schedule->sounding, 0, sizeof schedule->sounding);
+}
+
+bool fenby_schedule_has_room(const fenby_schedule *schedule)
+{
+    return schedule->count + schedule->open + 2 <= schedule->capacity;
+}
+
+static void insert(fenby_schedule *schedule, const fenby_event *event)
+{
+    if (schedule->first + schedule->count == schedule->capacity) {
+        memmove(schedule->events, schedule->events + schedule->first, schedule->count * sizeof *event);
+        schedule->first = 0;
+    }
+    fenby_event *place = schedule->events + schedule->first + schedule->count++;
+    for (; place > schedule->events + schedule->first && place[-1].frame > event->frame; place--)
+        place[0] = place[-1];
+    *place = *event;
+}
+
+void fenby_schedule_add(fenby_schedule *schedule, fenby_event *event)
+{
+    int64_t *key_frame = &schedule->key_frame[event->key];
+    const int64_t after_key = *key_frame + (event->type == FENBY_NOTE_OFF);
+    if (event->frame < schedule->skipped_frame) event->frame = schedule->skipped_frame;
+    if (event->frame < after_key) event->frame = after_key;
+    *key_frame = event->frame;
+    if (event->type == FENBY_NOTE_ON) schedule->open++;
+    if (event->type == FENBY_NOTE_OFF) schedule->open--;
+    insert(schedule, event);
+}
+
+bool fenby_schedule_peek(const fenby_schedule *schedule, int64_t horizon, fenby_event *event)
+{
+    if (schedule->count == 0 || schedule->events[schedule->first].frame >= horizon) return false;
+    *event = schedule->events[schedule->first];
+    return true;
+}
+
+void fenby_schedule_skip(fenby_schedule *schedule)
+{
+    const fenby_event *event = &schedule->events[schedule->first];
+    schedule->skipped_frame = event->frame;
+    if (event->type == FENBY_NOTE_ON) schedule->sounding[event->key] = true;
+    if (event->type == FENBY_NOTE_OFF) schedule->sounding[event->key] = false;
+    schedule->first++;
+    schedule->count--;
+}
+
+void fenby_schedule_end_all(fenby_schedule *schedule, int64_t frame)
+{
+    schedule->first = schedule->count = schedule->open = 0;
+    fenby_event off = {.frame = frame, .sound_frame = frame, .type = FENBY_NOTE_OFF};
+    if (off.frame <= schedule->skipped_frame) off.frame = schedule->skipped_frame + 1;
+    for (int key = 0; key < N_KEYS; key++) {
+        off.key = (uint8_t)key;
+        schedule->key_frame[key] = off.frame;
+        if (schedule->sounding[key]) insert(schedule, &off);
+    }
+}

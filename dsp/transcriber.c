@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: ISC
+#include "transcriber.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../nn/net.h"
+#include "cqt.h"
+#include "features.h"
+#include "heads.h"
+#include "latency.h"
+#include "note_tracker.h"
+#include "resampler.h"
+
+enum {
+    CHUNK = 256,           // samples prepared at once
+    TUNING_REST_HOPS = 17, // 0.2 s: a tuning on the move is not followed, for each takes new kernels
+};
+
+static const float clip_level = 8;
+static const float silence = 1e-10f;         // below it lie only denormal numbers to come
+static const float silent_db = -120;
+static const float level_fall_db = 0.25f;    // of the meter, a hop: 21 dB a second
+
+// The network with what its outputs are.
+typedef struct {
+    fenby_net *net;
+    fenby_heads heads;
+    int onset, sounding, velocity, onset_age, contour;  // numbers of the outputs, -1: none
+    size_t age_channels;
+} model;
+
+struct fenby_transcriber {
+    double rate_hz, hop_frames;
+    fenby_resampler *resampler;
+    fenby_cqt *cqt;
+    model model;
+    fenby_note_tracker *tracker;
+    fenby_tap tap;
+    void *tap_user;
+
+    int64_t frames;        // taken so far, lost ones included
+    int64_t origin_frame;  // where the past begins: the last gap
+    int64_t hops;          // since the origin
+    float hop[FENBY_HOP];  // the samples of the hop that is being filled
+    size_t filled;
+    float cqt_frame[FENBY_N_FEATURES];
+    float level_db;
+    float a4_hz, wanted_a4_hz;
+    int wanted_hops;  // how long the wanted tuning has been at rest
+};
+
+static bool model_open(model *m, const fenby_weights *weights, char *error, size_t error_size)
+{
+    if (!fenby_heads_read(&m->heads, weights, error, error_size)) return false;
+    m->onset = fenby_weights_find_output(weights, "onset");
+    m->sounding = fenby_weights_find_output(weights, "sounding");
+    m->velocity = fenby_weights_find_output(weights, "velocity");
+    m->onset_age = fenby_weights_find_output(weights, "onset_age");
+    m->contour = fenby_weights_find_output(weights, "contour");
+    if (m->onset_age >= 0)
+        m->age_channels = (size_t)fenby_weights_output(weights, (size_t)m->onset_age).channels;
+    m->net = fenby_net_new(weights, FENBY_SIMD_BEST);
+    if (m->net) return true;
+    snprintf(error, error_size, "%s: not enough memory for the network", fenby_weights_name(weights));
+    return false;
+}
+
+fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames,
+                                         const fenby_parameters *parameters, const fenby_weights *weights,
+                                         char *error, size_t error_size)
+{
+    snprintf(error, error_size, "not enough memory to transcribe");
+    fenby_transcriber *t = calloc(1, sizeof *t);
+    if (!t) return NULL;
+    t->rate_hz = rate_hz;
+    t->hop_frames = FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE;
+    t->a4_hz = t->wanted_a4_hz = parameters->value[FENBY_TUNING];
+    if (model_open(&t->model, weights, error, error_size) && (t->resampler = fenby_resampler_new(rate_hz)) &&
+        (t->cqt = fenby_cqt_new(t->a4_hz)) &&
+        (t->tracker = fenby_note_tracker_new(rate_hz, block_frames, &t->model.heads))) {
+        fenby_transcriber_reset(t);
+        return t;
+    }
+    fenby_transcriber_free(t);
+    return NULL;
+}
+
+void fenby_transcriber_free(fenby_transcriber *t)
+{
+    if (!t) return;
+    fenby_note_tracker_free(t->tracker);
+    fenby_cqt_free(t->cqt);
+    fenby_resampler_free(t->resampler);
+    fenby_net_free(t->model.net);
+    free(t);
+}
+
+// The past is forgotten; the clock and the notes are not touched.
+static void begin_afresh(fenby_transcriber *t)
+{
+    fenby_resampler_reset(t->resampler);
+    fenby_cqt_reset(t->cqt);
+    fenby_net_reset(t->model.net);
+    t->origin_frame = t->frames;
+    t->hops = 0;
+    t->filled = 0;
+}
+
+void fenby_transcriber_reset(fenby_transcriber *t)
+{
+    t->frames = 0;
+    begin_afresh(t);
+    fenby_note_tracker_reset(t->tracker);
+    t->level_db = silent_db;
+    t->wanted_hops = 0;
+}
+
+void fenby_transcriber_end_notes(fenby_transcriber *t)
+{
+    fenby_note_tracker_end_notes(t->tracker, t->frames);
+}
+
+void fenby_transcriber_gap(fenby_transcriber *t, int64_t lost_frames)
+{
+    fenby_transcriber_end_notes(t);
+    t->frames += lost_frames;
+    begin_afresh(t);
+}
+
+bool fenby_transcriber_set_model(fenby_transcriber *t, const fenby_weights *weights, char *error,
+                                 size_t error_size)
+{
+    model next = {0};
+    if (!model_open(&next, weights, error, error_size)) return false;
+    fenby_net_free(t->model.net);
+    t->model = next;
+    fenby_transcriber_end_notes(t);
+    fenby_note_tracker_set_heads(t->tracker, &t->model.heads);
+    begin_afresh(t);
+    return true;
+}
+
+// --- one hop -----------------------------------------------------------------------------------------------
+
+static int64_t decided_frame(const fenby_transcriber *t, int64_t hop)
+{
+    return t->origin_frame + (int64_t)ceil((double)hop * t->hop_frames) +
+           fenby_resampler_lookahead_frames(t->rate_hz);
+}
+
+int64_t fenby_transcriber_next_decision(const fenby_transcriber *t)
+{
+    return decided_frame(t, t->hops + 1);
+}
+
+static float peak_db(const float *samples, size_t n)
+{
+    float peak = 0;
+    for (size_t i = 0; i < n; i++) peak = fmaxf(peak, fabsf(samples[i]));
+    return fmaxf(20 * log10f(peak), silent_db);
+}
+
+static const float *output(const model *m, int i)
+{
+    return i < 0 ? NULL : fenby_net_output(m->net, (size_t)i);
+}
+
+static void call_tap(const fenby_transcriber *t, const fenby_posteriors *posteriors, double end_frame,
+                     const fenby_parameters *parameters)
+{
+    const fenby_heads *heads = &t->model.heads;
+    const size_t head = heads->of_mode[(int)parameters->value[FENBY_MODE]];
+    float onset[FENBY_N_KEYS];
+    for (size_t key = 0; key < FENBY_N_KEYS; key++) onset[key] = posteriors->onset[key * heads->count + head];
+    t->tap(t->tap_user, t->cqt_frame, onset, posteriors->sounding, llround(end_frame));
+}
+
+static void follow_tuning(fenby_transcriber *t, float a4_hz)
+{
+    t->wanted_hops = a4_hz == t->wanted_a4_hz ? t->wanted_hops + 1 : 0;
+    t->wanted_a4_hz = a4_hz;
+    if (a4_hz == t->a4_hz || t->wanted_hops < TUNING_REST_HOPS) return;
+    t->a4_hz = a4_hz;
+    fenby_cqt *cqt = fenby_cqt_new(a4_hz);
+    if (!cqt) return;
+    fenby_cqt_free(t->cqt);
+    t->cqt = cqt;
+    fenby_transcriber_gap(t, 0);
+}
+
+static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
+{
+    const model *m = &t->model;
+    const float hop_db = peak_db(t->hop, FENBY_HOP);
+    t->level_db = fmaxf(hop_db, t->level_db - level_fall_db);
+    t->filled = 0;
+    t->hops++;
+    const fenby_hop_time time = {
+        .end_frame = (double)t->origin_frame + (double)t->hops * t->hop_frames,
+        .decided_frame = decided_frame(t, t->hops),
+    };
+    fenby_cqt_process(t->cqt, t->hop, t->cqt_frame);
+    fenby_net_process(m->net, t->cqt_frame);
+    const fenby_posteriors posteriors = {
+        .onset = output(m, m->onset),
+        .sounding = output(m, m->sounding),
+        .velocity = output(m, m->velocity),
+        .onset_age = output(m, m->onset_age),
+        .age_channels = m->age_channels,
+        .contour = output(m, m->contour),
+        .level_db = hop_db,
+    };
+    if (t->tap) call_tap(t, &posteriors, time.end_frame, parameters);
+    fenby_note_tracker_process(t->tracker, &posteriors, &time, parameters);
+}
+
+// --- samples in --------------------------------------------------------------------------------------------
+
+static float clean(float sample, float gain)
+{
+    const float level = fabsf(sample);
+    if (!(level > silence && level <= FLT_MAX)) return 0;
+    return fminf(fmaxf(sample * gain, -clip_level), clip_level);
+}
+
+// Resamples into the hop; works each time that it is full.
+static size_t take(fenby_transcriber *t, const float *samples, size_t n, const fenby_parameters *parameters)
+{
+    size_t hops = 0;
+    for (;;) {
+        size_t used = n;
+        t->filled += fenby_resampler_process(t->resampler, samples, &used, t->hop + t->filled,
+                                             FENBY_HOP - t->filled);
+        samples += used;
+        n -= used;
+        t->frames += (int64_t)used;
+        if (t->filled < FENBY_HOP) return hops;
+        work_hop(t, parameters);
+        hops++;
+        follow_tuning(t, parameters->value[FENBY_TUNING]);
+    }
+}
+
+size_t fenby_transcriber_process(fenby_transcriber *t, const float *samples, size_t n,
+                                 const fenby_parameters *parameters)
+{
+    const float gain = powf(10, parameters->value[FENBY_INPUT_GAIN] / 20);
+    float chunk[CHUNK];
+    size_t hops = 0;
+    for (size_t taken = 0; taken < n;) {
+        const size_t count = n - taken < CHUNK ? n - taken : CHUNK;
+        for (size_t i = 0; i < count; i++) chunk[i] = clean(samples[taken + i], gain);
+        hops += take(t, chunk, count, parameters);
+        taken += count;
+    }
+    return hops;
+}
+
+void fenby_transcriber_finish(fenby_transcriber *t, const fenby_parameters *parameters)
+{
+    static const float zeros[CHUNK];
+    const int64_t end_frame = t->frames;
+    const uint32_t latency_frames = fenby_transcriber_latency_frames(t, parameters);
+    const int64_t until = end_frame + latency_frames + (int64_t)ceil(t->hop_frames);
+    while (t->frames < until) {
+        const int64_t left = until - t->frames;
+        take(t, zeros, left < CHUNK ? (size_t)left : CHUNK, parameters);
+    }
+    fenby_note_tracker_finish(t->tracker, end_frame);
+}
+
+// --- events out, meters ------------------------------------------------------------------------------------
+
+bool fenby_transcriber_peek(const fenby_transcriber *t, fenby_event *event)
+{
+    return fenby_note_tracker_peek(t->tracker, event);
+}
+
+void fenby_transcriber_skip(fenby_transcriber *t)
+{
+    fenby_note_tracker_skip(t->tracker);
+}
+
+void fenby_transcriber_set_tap(fenby_transcriber *t, fenby_tap tap, void *user)
+{
+    t->tap = tap;
+    t->tap_user = user;
+}
+
+float fenby_transcriber_level_db(const fenby_transcriber *t)
+{
+    return t->level_db;
+}
+
+uint32_t fenby_transcriber_sounding(const fenby_transcriber *t)
+{
+    return fenby_note_tracker_sounding(t->tracker);
+}
+
+uint32_t fenby_transcriber_latency_frames(const fenby_transcriber *t, const fenby_parameters *parameters)
+{
+    return fenby_note_tracker_latency_frames(t->tracker, parameters);
+}

@@ -1,0 +1,742 @@
+// SPDX-License-Identifier: ISC
+// The note tracker and its schedule: each rule alone, on posteriors made by hand, then all promises at once
+// on a million events from random posteriors under random parameter changes.
+#include "dsp/note_tracker.h"
+
+#include <string.h>
+
+#include "dsp/features.h"
+#include "dsp/latency.h"
+#include "dsp/schedule.h"
+#include "tests/test.h"
+#include "tests/witness.h"
+
+enum { N_HEADS = 3, MOST_EVENTS = 4096, MILLION = 1000000 };
+
+static const double rate_hz = 44100;
+static const double hop_frames = FENBY_HOP * 44100.0 / FENBY_SAMPLE_RATE;  // 512
+static const fenby_heads heads = {
+    .count = N_HEADS,
+    .lookahead = {1, 2, 10},
+    .threshold = {0.5f, 0.6f, 0.5f},
+    .sounding_threshold = 0.4f,
+    .of_mode = {0, 1, 2},
+};
+
+// A tracker with what goes in and what has come out.
+typedef struct {
+    fenby_note_tracker *tracker;
+    fenby_parameters parameters;
+    float onset[FENBY_N_KEYS][N_HEADS], sounding[FENBY_N_KEYS], velocity[FENBY_N_KEYS];
+    float onset_age[FENBY_N_KEYS][N_HEADS], contour[FENBY_N_KEYS][FENBY_BINS_PER_KEY];
+    float level_db;
+    bool with_age, with_contour;
+    int hop;
+    fenby_event events[MOST_EVENTS];
+    int n_events;
+} bench;
+
+static void drain(bench *b)
+{
+    while (b->n_events < MOST_EVENTS && fenby_note_tracker_peek(b->tracker, &b->events[b->n_events])) {
+        fenby_note_tracker_skip(b->tracker);
+        b->n_events++;
+    }
+}
+
+static void bench_open(bench *b, uint32_t block_frames)
+{
+    *b = (bench){.parameters = fenby_parameters_default(), .level_db = -20};
+    b->tracker = fenby_note_tracker_new(rate_hz, block_frames, &heads);
+    REQUIRE(b->tracker, "no memory");
+    for (int key = 0; key < FENBY_N_KEYS; key++) b->velocity[key] = 0.5f;
+}
+
+static void bench_close(bench *b)
+{
+    fenby_note_tracker_free(b->tracker);
+}
+
+static fenby_hop_time time_of(int hop)
+{
+    const double end_frame = (hop + 1) * hop_frames;
+    return (fenby_hop_time){.end_frame = end_frame, .decided_frame = (int64_t)end_frame};
+}
+
+static void step(bench *b)
+{
+    const fenby_posteriors posteriors = {
+        .onset = &b->onset[0][0],
+        .sounding = b->sounding,
+        .velocity = b->velocity,
+        .onset_age = b->with_age ? &b->onset_age[0][0] : NULL,
+        .age_channels = N_HEADS,
+        .contour = b->with_contour ? &b->contour[0][0] : NULL,
+        .level_db = b->level_db,
+    };
+    const fenby_hop_time time = time_of(b->hop++);
+    fenby_note_tracker_process(b->tracker, &posteriors, &time, &b->parameters);
+    drain(b);
+}
+
+static void steps(bench *b, int n)
+{
+    while (n-- > 0) step(b);
+}
+
+static void set_onset(bench *b, int midi, float p)
+{
+    for (int head = 0; head < N_HEADS; head++) b->onset[midi - FENBY_LOWEST_KEY][head] = p;
+}
+
+// Strikes a key: a plateau of three hops, sounding from now on.
+static void strike(bench *b, int midi)
+{
+    set_onset(b, midi, 0.9f);
+    b->sounding[midi - FENBY_LOWEST_KEY] = 0.9f;
+    steps(b, 3);
+    set_onset(b, midi, 0);
+}
+
+static void release(bench *b, int midi)
+{
+    b->sounding[midi - FENBY_LOWEST_KEY] = 0;
+}
+
+static int count_events(const bench *b, fenby_event_type type, int key)
+{
+    int n = 0;
+    for (int i = 0; i < b->n_events; i++)
+        n += b->events[i].type == type && (key < 0 || b->events[i].key == key);
+    return n;
+}
+
+static const fenby_event *find_event(const bench *b, fenby_event_type type, int key)
+{
+    static const fenby_event none = {.frame = -1, .key = 255};
+    for (int i = 0; i < b->n_events; i++) {
+        if (b->events[i].type == type && (key < 0 || b->events[i].key == key)) return &b->events[i];
+    }
+    return &none;
+}
+
+#define CHECK_COUNT(b, type, key, expected)                                       \
+    CHECK(count_events(b, type, key) == (expected), "%d times, expected %d", \
+          count_events(b, type, key), expected)
+
+#define CHECK_FRAME(frame, expected) \
+    CHECK((frame) == (int64_t)(expected), "%lld, expected %lld", (long long)(frame), (long long)(expected))
+
+// --- timing ------------------------------------------------------------------------------------------------
+
+static void test_tight(uint32_t block_frames)
+{
+    bench b;
+    bench_open(&b, block_frames);
+    steps(&b, 10);
+    const int64_t d = fenby_note_tracker_latency_frames(b.tracker, &b.parameters);
+    const int64_t margin = block_frames ? block_frames + (int64_t)hop_frames : 0;
+    strike(&b, 60);  // decided at the end of hop 10, lookahead 2: it began in the middle of hop 8
+    steps(&b, 27);
+    release(&b, 60);  // from hop 40 on: it ended two hops before
+    steps(&b, 40);
+    const fenby_event *on = find_event(&b, FENBY_NOTE_ON, 60), *off = find_event(&b, FENBY_NOTE_OFF, 60);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, -1, 1);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, -1, 1);
+    CHECK_FRAME(on->sound_frame, 8.5 * hop_frames);
+    CHECK_FRAME(on->frame, on->sound_frame + d);
+    CHECK(!on->late, "in time");
+    CHECK(on->frame >= 11 * hop_frames + (double)margin, "decided at its frame or before, with the margin");
+    CHECK_FRAME(off->sound_frame, 38 * hop_frames);
+    CHECK_FRAME(off->frame, 44 * hop_frames + (double)margin);  // 45 ms of release: four hops
+    bench_close(&b);
+}
+
+static void test_tight_keeps_length(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_MODE] = FENBY_MODE_STUDIO;
+    steps(&b, 20);
+    strike(&b, 60);
+    steps(&b, 27);
+    release(&b, 60);
+    steps(&b, 40);
+    const fenby_event *on = find_event(&b, FENBY_NOTE_ON, 60), *off = find_event(&b, FENBY_NOTE_OFF, 60);
+    CHECK_FRAME(off->sound_frame, 48 * hop_frames);
+    CHECK_FRAME(off->frame - on->frame, off->sound_frame - on->sound_frame);
+    bench_close(&b);
+}
+
+static void test_asap(void)
+{
+    bench b;
+    bench_open(&b, 256);
+    b.parameters.value[FENBY_TIMING] = FENBY_TIMING_ASAP;
+    steps(&b, 10);
+    strike(&b, 60);
+    steps(&b, 27);
+    release(&b, 60);
+    steps(&b, 40);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_ON, 60)->frame, 11 * hop_frames);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->frame, 44 * hop_frames);
+    CHECK(!find_event(&b, FENBY_NOTE_ON, 60)->late, "nothing is late in asap");
+    bench_close(&b);
+}
+
+static void test_age(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.with_age = true;
+    for (int key = 0; key < FENBY_N_KEYS; key++) b.onset_age[key][1] = 2.25f;
+    b.onset_age[1][1] = 4.5f;
+    b.onset_age[2][1] = NAN;
+    b.onset_age[3][1] = 1e9f;
+    steps(&b, 20);
+    const int64_t d = fenby_note_tracker_latency_frames(b.tracker, &b.parameters);
+    for (int key = 0; key < 4; key++) set_onset(&b, FENBY_LOWEST_KEY + key, 0.9f);
+    steps(&b, 12);
+    const fenby_event *on = find_event(&b, FENBY_NOTE_ON, FENBY_LOWEST_KEY);
+    CHECK_FRAME(on->sound_frame, (21 - 2.25) * hop_frames);
+    CHECK_FRAME(on->frame, on->sound_frame + d);
+    on = find_event(&b, FENBY_NOTE_ON, FENBY_LOWEST_KEY + 1);
+    CHECK_FRAME(on->sound_frame, (21 - 4.5) * hop_frames);
+    CHECK(on->late, "it began longer ago than the latency");
+    CHECK_FRAME(on->frame, 21 * hop_frames);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_ON, FENBY_LOWEST_KEY + 2)->sound_frame, (21 - 2.5) * hop_frames);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_ON, FENBY_LOWEST_KEY + 3)->sound_frame, (21 - 6) * hop_frames);
+    bench_close(&b);
+}
+
+static void test_latency(void)
+{
+    const uint32_t offline = fenby_latency_of_lookahead(44100, 0, 2);
+    const uint32_t live = fenby_latency_of_lookahead(44100, 128, 2);
+    CHECK(live - offline == 128 + 512, "one block and one hop, not %u", live - offline);
+    CHECK(offline > 3 * 512 && offline < 4 * 512, "%u frames", offline);
+    CHECK(fenby_latency_of_lookahead(44100, 0, 3) - offline == 512, "one hop for each frame of lookahead");
+    CHECK(fenby_latency_of_lookahead(22050, 0, 0) >= 256, "no resampler");
+}
+
+// --- when notes start --------------------------------------------------------------------------------------
+
+static void test_rearming(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    strike(&b, 60);
+    set_onset(&b, 60, 0.35f);  // the threshold is 0.6: above half of it
+    steps(&b, 5);
+    strike(&b, 60);
+    steps(&b, 5);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 60, 1);
+    set_onset(&b, 60, 0.25f);
+    step(&b);
+    strike(&b, 60);
+    steps(&b, 5);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 60, 2);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);
+    CHECK(find_event(&b, FENBY_NOTE_OFF, 60)->frame == b.events[2].frame, "it ends where it starts again");
+    bench_close(&b);
+}
+
+static void test_refractory(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    for (int i = 0; i < 40; i++) {
+        set_onset(&b, 60, i % 2 ? 0 : 0.9f);
+        b.sounding[60 - FENBY_LOWEST_KEY] = 1;
+        step(&b);
+    }
+    steps(&b, 10);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 60, 10);  // every fourth hop
+    bench_close(&b);
+}
+
+static int ons_with(fenby_parameter parameter, float value, float p, float level_db)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[parameter] = value;
+    b.level_db = level_db;
+    set_onset(&b, 60, p);
+    steps(&b, 20);
+    const int n = count_events(&b, FENBY_NOTE_ON, 60);
+    bench_close(&b);
+    return n;
+}
+
+static void test_thresholds(void)
+{
+    CHECK(ons_with(FENBY_SENSITIVITY, 0.5f, 0.61f, 0) == 1, "the calibrated threshold is 0.6");
+    CHECK(ons_with(FENBY_SENSITIVITY, 0.5f, 0.59f, 0) == 0, "the calibrated threshold is 0.6");
+    // logit(0.6) = 0.405: with three more or less the threshold is 0.968 or 0.0695.
+    CHECK(ons_with(FENBY_SENSITIVITY, 1, 0.072f, 0) == 1, "most sensitive");
+    CHECK(ons_with(FENBY_SENSITIVITY, 1, 0.067f, 0) == 0, "most sensitive");
+    CHECK(ons_with(FENBY_SENSITIVITY, 0, 0.97f, 0) == 1, "least sensitive");
+    CHECK(ons_with(FENBY_SENSITIVITY, 0, 0.965f, 0) == 0, "least sensitive");
+    CHECK(ons_with(FENBY_SENSITIVITY, 0.5f, NAN, 0) == 0, "what is no number starts nothing");
+    CHECK(ons_with(FENBY_NOISE_GATE, -40, 0.9f, -39) == 1, "above the gate");
+    CHECK(ons_with(FENBY_NOISE_GATE, -100, 0.9f, -120) == 1, "the gate is off");
+    CHECK(ons_with(FENBY_LOWEST_KEY_PARAMETER, 60, 0.9f, 0) == 1, "the lowest key counts");
+    CHECK(ons_with(FENBY_LOWEST_KEY_PARAMETER, 61, 0.9f, 0) == 0, "below the lowest key");
+    CHECK(ons_with(FENBY_HIGHEST_KEY_PARAMETER, 60, 0.9f, 0) == 1, "the highest key counts");
+    CHECK(ons_with(FENBY_HIGHEST_KEY_PARAMETER, 59, 0.9f, 0) == 0, "above the highest key");
+}
+
+static void test_gate(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_NOISE_GATE] = -40;
+    strike(&b, 60);
+    b.level_db = -41;
+    steps(&b, 2);  // as far back as the head looks, it was loud
+    strike(&b, 62);
+    steps(&b, 50);
+    strike(&b, 64);
+    steps(&b, 10);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 62, 1);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 64, 0);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, -1, 0);  // the gate ends nothing
+    bench_close(&b);
+}
+
+static void test_polyphony(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_MAXIMUM_POLYPHONY] = 2;
+    strike(&b, 60);
+    steps(&b, 5);
+    strike(&b, 50);
+    steps(&b, 5);
+    strike(&b, 70);
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);  // the oldest
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, -1, 1);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->frame, find_event(&b, FENBY_NOTE_ON, 70)->frame);
+    CHECK(fenby_note_tracker_sounding(b.tracker) == 2, "%u sound", fenby_note_tracker_sounding(b.tracker));
+    b.parameters.value[FENBY_MAXIMUM_POLYPHONY] = 1;
+    steps(&b, 10);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 50, 1);
+    // Three at once, the middle one is the surest.
+    set_onset(&b, 80, 0.7f);
+    set_onset(&b, 82, 0.9f);
+    set_onset(&b, 84, 0.8f);
+    steps(&b, 10);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 82, 1);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 80, 0);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 84, 0);
+    bench_close(&b);
+}
+
+static void test_modes(void)
+{
+    for (int mode = 0; mode < FENBY_N_MODES; mode++) {
+        bench b;
+        bench_open(&b, 0);
+        b.parameters.value[FENBY_MODE] = (float)mode;
+        for (int head = 0; head < N_HEADS; head++) b.onset[39 + head][head] = 0.9f;
+        steps(&b, 30);
+        CHECK_COUNT(&b, FENBY_NOTE_ON, -1, 1);
+        CHECK_COUNT(&b, FENBY_NOTE_ON, 60 + mode, 1);
+        bench_close(&b);
+    }
+}
+
+// --- when notes end ----------------------------------------------------------------------------------------
+
+static void test_release(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_RELEASE] = 100;  // nine hops
+    strike(&b, 60);
+    steps(&b, 20);
+    release(&b, 60);
+    steps(&b, 8);
+    b.sounding[60 - FENBY_LOWEST_KEY] = 0.5f;  // a dip
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 0);
+    release(&b, 60);
+    const int end = b.hop;
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->frame, (end + 9) * hop_frames);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->sound_frame, (end - 2) * hop_frames);
+    bench_close(&b);
+}
+
+static void test_note_threshold(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    strike(&b, 60);
+    b.sounding[60 - FENBY_LOWEST_KEY] = 0.41f;  // the calibrated threshold is 0.4
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 0);
+    b.parameters.value[FENBY_NOTE_THRESHOLD] = 0.52f;
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);
+    bench_close(&b);
+}
+
+static void test_minimum_length(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_MINIMUM_LENGTH] = 300;
+    strike(&b, 60);
+    release(&b, 60);
+    steps(&b, 60);
+    const fenby_event *on = find_event(&b, FENBY_NOTE_ON, 60), *off = find_event(&b, FENBY_NOTE_OFF, 60);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);
+    CHECK_FRAME(off->frame - on->frame, 0.3 * rate_hz);
+    CHECK_FRAME(off->sound_frame - on->sound_frame, 0.3 * rate_hz);
+    bench_close(&b);
+}
+
+static void test_sustain(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_SUSTAIN] = 1;
+    strike(&b, 60);
+    strike(&b, 64);
+    release(&b, 60);
+    release(&b, 64);
+    steps(&b, 100);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, -1, 0);
+    strike(&b, 60);
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, -1, 1);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 60, 2);
+    b.parameters.value[FENBY_SUSTAIN] = 0;
+    const int end = b.hop;
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 64, 1);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);  // struck again, and still sounding
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 64)->frame, (end + 1) * hop_frames);
+    CHECK(find_event(&b, FENBY_NOTE_OFF, 64)->sound_frame > (end - 8) * hop_frames, "it sounded until then");
+    bench_close(&b);
+}
+
+static void test_end_notes(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    strike(&b, 60);
+    steps(&b, 10);
+    b.with_age = true;
+    b.onset_age[62 - FENBY_LOWEST_KEY][1] = 1.5f;
+    set_onset(&b, 62, 0.9f);
+    step(&b);  // decided, not yet out
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 62, 0);
+    const int64_t now = (int64_t)(b.hop * hop_frames);
+    fenby_note_tracker_end_notes(b.tracker, now);
+    drain(&b);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->frame, now);
+    CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->sound_frame, now);
+    CHECK(fenby_note_tracker_sounding(b.tracker) == 0, "nothing sounds");
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 62, 0);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, -1, 1);
+    bench_close(&b);
+}
+
+static void test_finish(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    strike(&b, 60);
+    steps(&b, 10);
+    const int64_t now = (int64_t)(b.hop * hop_frames);
+    fenby_note_tracker_finish(b.tracker, now);
+    drain(&b);
+    const fenby_event *on = find_event(&b, FENBY_NOTE_ON, 60), *off = find_event(&b, FENBY_NOTE_OFF, 60);
+    CHECK_FRAME(off->sound_frame, now);
+    CHECK_FRAME(off->frame - on->frame, off->sound_frame - on->sound_frame);
+    bench_close(&b);
+}
+
+// --- what notes are ----------------------------------------------------------------------------------------
+
+static int velocity_with(float minimum, float maximum, float curve, float loudness)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_VELOCITY_MINIMUM] = minimum;
+    b.parameters.value[FENBY_VELOCITY_MAXIMUM] = maximum;
+    b.parameters.value[FENBY_VELOCITY_CURVE] = curve;
+    b.velocity[39] = loudness;
+    strike(&b, 60);
+    steps(&b, 10);
+    const int velocity = find_event(&b, FENBY_NOTE_ON, 60)->velocity;
+    bench_close(&b);
+    return velocity;
+}
+
+static void test_velocity(void)
+{
+    CHECK(velocity_with(1, 127, 1, 0) == 1, "softest");
+    CHECK(velocity_with(1, 127, 1, 1) == 127, "loudest");
+    CHECK(velocity_with(1, 127, 1, 0.5f) == 64, "half way");
+    CHECK(velocity_with(1, 127, 1, NAN) >= 1, "no number");
+    CHECK(velocity_with(1, 127, 1, 7) == 127, "too much");
+    CHECK(velocity_with(20, 100, 1, 0.5f) == 60, "within its range");
+    CHECK(velocity_with(100, 20, 1, 1) == 20, "a range upside down");
+    CHECK(velocity_with(1, 127, 2, 0.5f) == 33, "1 + 126 / 4");
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_VELOCITY_MODE] = FENBY_VELOCITY_MODE_FIXED;
+    b.parameters.value[FENBY_VELOCITY_FIXED] = 77;
+    strike(&b, 60);
+    steps(&b, 10);
+    CHECK(find_event(&b, FENBY_NOTE_ON, 60)->velocity == 77, "fixed");
+    bench_close(&b);
+}
+
+static int key_with(int midi, float transpose, float scale, float root)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_TRANSPOSE] = transpose;
+    b.parameters.value[FENBY_SCALE] = scale;
+    b.parameters.value[FENBY_SCALE_ROOT] = root;
+    strike(&b, midi);
+    // The note-off must carry the same key, whatever the parameters say by then.
+    b.parameters.value[FENBY_TRANSPOSE] = 5;
+    b.parameters.value[FENBY_SCALE] = FENBY_SCALE_BLUES;
+    release(&b, midi);
+    steps(&b, 30);
+    const int key = find_event(&b, FENBY_NOTE_ON, -1)->key;
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, key, 1);
+    bench_close(&b);
+    return key;
+}
+
+static void test_keys(void)
+{
+    CHECK(key_with(21, 0, 0, 0) == 21 && key_with(108, 0, 0, 0) == 108, "the outermost keys");
+    CHECK(key_with(21, -21, 0, 0) == 0 && key_with(108, 19, 0, 0) == 127, "the outermost notes");
+    CHECK(key_with(21, -22, 0, 0) == 11 && key_with(108, 20, 0, 0) == 116, "folded back by an octave");
+    CHECK(key_with(21, -48, 0, 0) == 9 && key_with(108, 48, 0, 0) == 120, "as far as it goes");
+    CHECK(key_with(61, 0, FENBY_SCALE_MAJOR, 0) == 60, "C# in C major: of two equally near the lower");
+    CHECK(key_with(61, 0, FENBY_SCALE_MAJOR, 2) == 61, "C# in D major");
+    CHECK(key_with(64, 0, FENBY_SCALE_MINOR, 0) == 63, "E in C minor");
+    CHECK(key_with(67, 1, FENBY_SCALE_MAJOR_PENTATONIC, 0) == 67, "transposed, then snapped");
+    CHECK(key_with(21, -21, FENBY_SCALE_MAJOR, 1) == 0, "C in C# major is B#");
+    CHECK(key_with(21, -21, FENBY_SCALE_MAJOR, 11) == 1, "0 is not in B major, -1 is no key");
+    CHECK(key_with(108, 19, FENBY_SCALE_MAJOR, 1) == 126, "127 is not in C# major, 128 is no key");
+}
+
+static void test_shared_output_key(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_SCALE] = FENBY_SCALE_MAJOR;
+    strike(&b, 60);
+    steps(&b, 10);
+    strike(&b, 61);  // falls on 60, too
+    steps(&b, 10);
+    release(&b, 60);
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, 60, 2);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);  // the second goes on
+    release(&b, 61);
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 2);
+    b.n_events = 0;
+    set_onset(&b, 60, 0.9f);
+    set_onset(&b, 61, 0.9f);  // both at once
+    steps(&b, 30);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, -1, 1);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, -1, 1);
+    bench_close(&b);
+}
+
+static void set_contour(bench *b, int midi, float low, float middle, float high)
+{
+    float *bins = b->contour[midi - FENBY_LOWEST_KEY];
+    bins[0] = low;
+    bins[1] = middle;
+    bins[2] = high;
+}
+
+static void test_bends(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.with_contour = true;
+    set_contour(&b, 60, 0, 0.5f, 0.5f);
+    strike(&b, 60);
+    steps(&b, 10);
+    const float at_first = find_event(&b, FENBY_NOTE_ON, 60)->bend;
+    CHECK(fabs(at_first - 1 / 6.0) < 1e-6, "%g", at_first);
+    CHECK_COUNT(&b, FENBY_BEND, -1, 0);
+    set_contour(&b, 60, 0, 0.45f, 0.55f);  // 1.7 cents on
+    steps(&b, 10);
+    CHECK_COUNT(&b, FENBY_BEND, -1, 0);
+    set_contour(&b, 60, 0.5f, 0.5f, 0);
+    const int bent = b.hop;
+    steps(&b, 10);
+    CHECK_COUNT(&b, FENBY_BEND, 60, 1);
+    const float then = find_event(&b, FENBY_BEND, 60)->bend;
+    CHECK(fabs(then + 1 / 6.0) < 1e-6, "%g", then);
+    CHECK_FRAME(find_event(&b, FENBY_BEND, 60)->sound_frame, (bent - 1) * hop_frames);
+    set_contour(&b, 60, 0.01f, 0, 0.1f);  // too weak to tell
+    steps(&b, 5);
+    set_contour(&b, 60, NAN, 0.5f, INFINITY);
+    steps(&b, 5);
+    release(&b, 60);
+    set_contour(&b, 60, 0, 0, 1);  // it no longer sounds
+    steps(&b, 30);
+    CHECK_COUNT(&b, FENBY_BEND, -1, 1);
+    bench_close(&b);
+}
+
+// --- the schedule ------------------------------------------------------------------------------------------
+
+static fenby_event event_of(fenby_event_type type, uint8_t key, int64_t frame)
+{
+    return (fenby_event){.frame = frame, .type = (uint8_t)type, .key = key};
+}
+
+static void test_schedule(void)
+{
+    fenby_schedule *s = fenby_schedule_new(8);
+    REQUIRE(s, "no memory");
+    fenby_event on60 = event_of(FENBY_NOTE_ON, 60, 100), on62 = event_of(FENBY_NOTE_ON, 62, 50), out;
+    fenby_schedule_add(s, &on60);
+    fenby_schedule_add(s, &on62);
+    CHECK(!fenby_schedule_peek(s, 50, &out), "not before the horizon");
+    CHECK(fenby_schedule_peek(s, 51, &out) && out.key == 62, "by frame, not as they came");
+    fenby_schedule_skip(s);
+    fenby_event off60 = event_of(FENBY_NOTE_OFF, 60, 0), again60 = event_of(FENBY_NOTE_ON, 60, 0);
+    fenby_event off62 = event_of(FENBY_NOTE_OFF, 62, 10);
+    fenby_schedule_add(s, &off60);
+    CHECK_FRAME(off60.frame, 101);  // after its note-on
+    fenby_schedule_add(s, &again60);
+    CHECK_FRAME(again60.frame, 101);  // after the note-off, in the same frame
+    fenby_schedule_add(s, &off62);
+    CHECK_FRAME(off62.frame, 51);
+    // Six places are taken or reserved: 3 events of 60, its note-off to come, the note-off of 62 ... and two
+    // more.
+    CHECK(fenby_schedule_has_room(s), "a note still fits");
+    fenby_event on70 = event_of(FENBY_NOTE_ON, 70, 200);
+    fenby_schedule_add(s, &on70);
+    CHECK(!fenby_schedule_has_room(s), "only room for the note-offs");
+    static const uint8_t order[] = {62, 60, 60, 60, 70};
+    for (int i = 0; i < 5; i++) {
+        CHECK(fenby_schedule_peek(s, 1000, &out) && out.key == order[i], "event %d is of key %d", i, out.key);
+        if (i < 4) fenby_schedule_skip(s);
+    }
+    fenby_schedule_end_all(s, 150);  // 70 has not come out
+    CHECK(fenby_schedule_peek(s, 151, &out) && out.key == 60 && out.type == FENBY_NOTE_OFF, "60 ends");
+    fenby_schedule_skip(s);
+    CHECK(!fenby_schedule_peek(s, INT64_MAX, &out), "and nothing else");
+    fenby_schedule_free(s);
+}
+
+// --- all promises at once ----------------------------------------------------------------------------------
+
+static void drain_to(fenby_note_tracker *tracker, witness *w)
+{
+    fenby_event event;
+    while (fenby_note_tracker_peek(tracker, &event)) {
+        fenby_note_tracker_skip(tracker);
+        watch(w, &event);
+    }
+}
+
+static float random_posterior(unsigned long long *random)
+{
+    const double kind = test_random(random);
+    return kind < 0.002 ? NAN : kind < 0.003 ? INFINITY : kind < 0.5 ? 0 : (float)test_random(random);
+}
+
+static void random_parameters(fenby_parameters *parameters, unsigned long long *random)
+{
+    for (int n = (int)(test_random(random) * 4); n > 0; n--) {
+        const int i = (int)(test_random(random) * FENBY_N_PARAMETERS);
+        const fenby_parameter_info *info = &fenby_parameter_table[i];
+        const double value = info->minimum + (info->maximum - info->minimum) * test_random(random);
+        parameters->value[i] = fenby_parameter_clamp(i, (float)value);
+    }
+    // Both of these at their ends for long would leave nothing to test.
+    if (test_random(random) < 0.2) parameters->value[FENBY_LOWEST_KEY_PARAMETER] = FENBY_LOWEST_KEY;
+    if (test_random(random) < 0.2) parameters->value[FENBY_HIGHEST_KEY_PARAMETER] = FENBY_HIGHEST_KEY;
+}
+
+static void test_promises(uint32_t block_frames, unsigned long long seed)
+{
+    bench b;
+    bench_open(&b, block_frames);
+    witness w = {0};
+    unsigned long long random = seed;
+    int64_t lost_frames = 0;
+    float *const values[] = {&b.onset[0][0], b.sounding, b.velocity, &b.onset_age[0][0], &b.contour[0][0]};
+    const int heads_each = FENBY_N_KEYS * N_HEADS;
+    const int counts[] = {heads_each, FENBY_N_KEYS, FENBY_N_KEYS, heads_each, FENBY_N_CONTOUR};
+    for (int hop = 0; w.events < MILLION / 2; hop++) {
+        for (int v = 0; v < 5; v++)
+            for (int i = 0; i < counts[v]; i++) values[v][i] = random_posterior(&random) * (v == 3 ? 20 : 1);
+        if (test_random(&random) < 0.05) random_parameters(&b.parameters, &random);
+        const fenby_posteriors posteriors = {
+            .onset = &b.onset[0][0],
+            .sounding = b.sounding,
+            .velocity = b.velocity,
+            .onset_age = test_random(&random) < 0.9 ? &b.onset_age[0][0] : NULL,
+            .age_channels = N_HEADS,
+            .contour = test_random(&random) < 0.9 ? &b.contour[0][0] : NULL,
+            .level_db = (float)(-100 * test_random(&random) * test_random(&random)),
+        };
+        fenby_hop_time time = time_of(hop);
+        time.end_frame += (double)lost_frames;
+        time.decided_frame += lost_frames;
+        fenby_note_tracker_process(b.tracker, &posteriors, &time, &b.parameters);
+        // Now and then the ring is full for long, notes are ended from outside, or samples are lost.
+        if (hop % 1000 < 900) drain_to(b.tracker, &w);
+        if (test_random(&random) < 0.002) fenby_note_tracker_end_notes(b.tracker, time.decided_frame);
+        if (test_random(&random) < 0.002) lost_frames += (int64_t)(test_random(&random) * 10000);
+    }
+    fenby_note_tracker_finish(b.tracker, w.frame);
+    drain_to(b.tracker, &w);
+    CHECK(w.broken == 0, "%ld of %ld events break a promise", w.broken, w.events);
+    CHECK(count_hanging(&w) == 0, "%d notes hang", count_hanging(&w));
+    CHECK(w.events >= MILLION / 2, "%ld events", w.events);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    test_latency();
+    test_tight(0);
+    test_tight(128);
+    test_tight_keeps_length();
+    test_asap();
+    test_age();
+    test_rearming();
+    test_refractory();
+    test_thresholds();
+    test_gate();
+    test_polyphony();
+    test_modes();
+    test_release();
+    test_note_threshold();
+    test_minimum_length();
+    test_sustain();
+    test_end_notes();
+    test_finish();
+    test_velocity();
+    test_keys();
+    test_shared_output_key();
+    test_bends();
+    test_schedule();
+    test_promises(0, 1);
+    test_promises(8192, 2);
+    return test_report();
+}
