@@ -49,19 +49,25 @@ FENBY_PKGS = sndfile cairo serd-0
 LIB_SOURCES = $(wildcard dsp/*.c nn/*.c)
 LIB_OBJECTS = $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY     = $(BUILD)/libfenby.a
-TESTS       = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))
+LV2_TESTS   = $(patsubst tests/%.c,$(BUILD)/tests/%,tests/test_ttl.c $(wildcard tests/system/test_lv2_*.c))
+TESTS       = $(filter-out $(LV2_TESTS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))) \
+              $(if $(filter yes,$(LV2)),$(LV2_TESTS))
+TEST_MODULES = plugin/messages.c plugin/ports.c
 
 # What the programs in jack_client/ are made of: main file, and the modules that each one wants.
 FENBY_SOURCES = $(filter-out jack_client/fenby_jack%.c $(JACK_ONLY),$(wildcard jack_client/*.c))
 JACK_ONLY     =
 
-PROGRAMS = $(BUILD)/fenby
+JACK_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard jack_client/fenby_jack*.c))
+JACK_PKGS    = $(FENBY_PKGS) jack liblo
 
-.PHONY: all setup setup-demo setup-check demo check check-run check-asan check-tsan bench accuracy install \
+PROGRAMS = $(BUILD)/fenby $(if $(filter yes,$(JACK)),$(BUILD)/fenby-jack)
+
+.PHONY: all plugin setup setup-demo setup-check demo check check-run check-asan check-tsan bench accuracy install \
         uninstall clean train-library
 .DELETE_ON_ERROR:
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(if $(filter yes,$(LV2)),plugin)
 
 # --- the core ---------------------------------------------------------------------------------------------------
 
@@ -83,6 +89,39 @@ CORE_LIBS = $(LIBRARY) $(call pkg,libs,$(CORE_PKGS)) -lm
 $(BUILD)/fenby: $(FENBY_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@ $(CORE_LIBS) $(call pkg,libs,$(FENBY_PKGS))
 
+# PortMIDI has no pkg-config file in Debian.
+$(BUILD)/fenby-jack: $(JACK_OBJECTS) $(BUILD)/libprograms.a $(LIBRARY)
+	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@ $(BUILD)/libprograms.a $(CORE_LIBS) \
+	    $(call pkg,libs,$(JACK_PKGS)) -lportmidi
+$(JACK_OBJECTS): FENBY_PKGS := $(JACK_PKGS)
+
+# --- the plugin ---------------------------------------------------------------------------------------------------
+
+BUNDLE         = $(BUILD)/fenby.lv2
+PRESETS        = $(wildcard presets/*.ttl)
+PLUGIN_SOURCES = $(wildcard plugin/*.c) jack_client/midi_file.c jack_client/notes.c jack_client/output_file.c
+UI_SOURCES     = $(wildcard plugin/ui/*.c) plugin/messages.c plugin/ports.c
+
+plugin: $(BUNDLE)/fenby.so $(BUNDLE)/fenby_ui.so $(BUNDLE)/manifest.ttl
+
+PLUGIN_LDFLAGS = -shared $(if $(SANITIZE),,-Wl,--no-undefined)
+
+$(BUNDLE)/fenby.so: $(PLUGIN_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(PLUGIN_LDFLAGS) $(filter %.o,$^) -o $@ $(CORE_LIBS)
+
+$(BUNDLE)/fenby_ui.so: $(UI_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(PLUGIN_LDFLAGS) $(filter %.o,$^) -o $@ $(LIBRARY) $(call pkg,libs,cairo x11) -lm
+
+$(BUILD)/ttl/make_ttl: $(BUILD)/ttl/make_ttl.o $(BUILD)/plugin/ports.o $(LIBRARY)
+	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@ $(LIBRARY) -lm
+
+$(BUNDLE)/manifest.ttl: $(BUILD)/ttl/make_ttl $(PRESETS)
+	@mkdir -p $(@D)/presets
+	cp $(PRESETS) $(@D)/presets
+	$< $(@D) $(PRESETS)
+
 # The CQT as a shared library, for training.
 train-library: $(BUILD)/libfenby-train.so
 $(BUILD)/libfenby-train.so: $(BUILD)/dsp/cqt.o
@@ -99,8 +138,14 @@ $(BUILD)/libprograms.a: $(PROGRAM_MODULES)
 
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libprograms.a $(LIBRARY) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(FLAGS) -fno-builtin-malloc $(CFLAGS) $(LDFLAGS) $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS)) $< -o $@ \
-	    $(BUILD)/libprograms.a $(CORE_LIBS) $(call pkg,libs,$(FENBY_PKGS))
+	$(CC) $(FLAGS) -fno-builtin-malloc $(CFLAGS) $(LDFLAGS) \
+	    $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS) $(TEST_PKGS)) $< $(TEST_OBJECTS) -o $@ \
+	    $(BUILD)/libprograms.a $(CORE_LIBS) $(call pkg,libs,$(FENBY_PKGS) $(TEST_PKGS))
+
+# Tests of the plugin are hosts: they know its ports and messages.
+$(LV2_TESTS): TEST_PKGS = lilv-0 x11
+$(LV2_TESTS): TEST_OBJECTS = $(TEST_MODULES:%.c=$(BUILD)/%.o)
+$(LV2_TESTS): $(TEST_MODULES:%.c=$(BUILD)/%.o)
 
 check: setup-check
 	+$(MAKE) --no-print-directory check-run WERROR=1
@@ -142,11 +187,17 @@ install: all
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(wildcard jack_client/*.1) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 $(wildcard presets/*.ttl) $(DESTDIR)$(DATADIR)/presets
+ifeq ($(LV2),yes)
+	install -d $(DESTDIR)$(LV2DIR)/fenby.lv2/presets
+	install -m 755 $(BUNDLE)/fenby.so $(BUNDLE)/fenby_ui.so $(DESTDIR)$(LV2DIR)/fenby.lv2
+	install -m 644 $(BUNDLE)/manifest.ttl $(BUNDLE)/fenby.ttl $(DESTDIR)$(LV2DIR)/fenby.lv2
+	install -m 644 $(BUNDLE)/presets/*.ttl $(DESTDIR)$(LV2DIR)/fenby.lv2/presets
+endif
 
 uninstall:
 	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS))
 	rm -f $(patsubst jack_client/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard jack_client/*.1))
-	rm -rf $(DESTDIR)$(DATADIR)
+	rm -rf $(DESTDIR)$(DATADIR) $(DESTDIR)$(LV2DIR)/fenby.lv2
 
 clean:
 	rm -rf $(BUILD)
