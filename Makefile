@@ -42,7 +42,7 @@ FLAGS = -std=c11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden -pthread $
         $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 # Asked of pkg-config when a rule runs, so that `make setup` can come first.
-pkg = $(shell $(PKG_CONFIG) --$(1) $(2) || echo "missing-see-above:$(subst $(eval) ,,$(2))")
+pkg = $(shell $(PKG_CONFIG) --$(1) $(2))
 CORE_PKGS  = fftw3 fftw3f samplerate
 FENBY_PKGS = sndfile cairo serd-0
 
@@ -71,7 +71,15 @@ all: $(PROGRAMS) $(if $(filter yes,$(LV2)),plugin)
 
 # --- the core ---------------------------------------------------------------------------------------------------
 
-$(BUILD)/%.o: %.c Makefile
+# Says in one line what is missing, before the compiler says it in a hundred.
+ALL_PKGS = $(CORE_PKGS) $(FENBY_PKGS) $(if $(filter yes,$(JACK)),$(JACK_PKGS)) $(if $(filter yes,$(LV2)),lv2 x11)
+$(BUILD)/packages: Makefile
+	@mkdir -p $(@D)
+	@$(PKG_CONFIG) --exists --print-errors $(ALL_PKGS) || { \
+	    echo "fenby: what is named above is missing; \"make setup\" installs (Debian): $(BUILD_PACKAGES)"; exit 1; }
+	@touch $@
+
+$(BUILD)/%.o: %.c Makefile | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS)) -c $< -o $@
 

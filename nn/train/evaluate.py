@@ -1,27 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """How well a checkpoint hears: F-measures for each head and threshold, on clips of the instruments that training
-never saw and, with --eval, on a folder of recordings NAME.flac with labels NAME.csv.
+never saw and, with --eval, on a folder of recordings with their notes
+(recordings.py).
 
     evaluate.py CHECKPOINT.pt --samples DIR --midi DIR [--eval DIR] [--clips N]
 
 Thresholds are chosen on the clips (calibrate), never on the recordings. Fno counts back-dated onsets, Flive the
 times at which notes leave, both within 50 ms. The decoder here is a plain twin of dsp/note_tracker.c."""
 import argparse
-import csv
-import glob
-import math
 import os
 
 import mir_eval.transcription
 import numpy as np
-import scipy.signal
-import soundfile
 import torch
 
 import clips
 import config
 import features
+import recordings
 from model import Net
 
 FRAME_S = config.HOP / config.SAMPLE_RATE
@@ -108,15 +105,12 @@ def validation_clips(net, samples, midi, count):
     return items
 
 
-def recordings(net, folder):
+def real_recordings(net, folder):
     items = []
-    for path in sorted(glob.glob(os.path.join(folder, '*.flac'))):
-        x, rate = soundfile.read(path, dtype='float32', always_2d=True)
-        common = math.gcd(rate, config.SAMPLE_RATE)
-        x = scipy.signal.resample_poly(x.mean(1), config.SAMPLE_RATE // common, rate // common)
-        with open(path[:-5] + '.csv', newline='') as f:
-            reference = np.array([(float(r['onset_s']), float(r['midi'])) for r in csv.DictReader(f)])
-        items.append((os.path.basename(path).split('_')[0], reference, posteriors(net, features.cqt(x))))
+    for path, notes in recordings.find(folder):
+        reference = np.array([(onset, midi) for onset, _, midi, _ in notes])
+        p = posteriors(net, features.cqt(recordings.read_sound(path)))
+        items.append((os.path.basename(path).split('_')[0], reference, p))
     return items
 
 
@@ -146,7 +140,7 @@ def main():
     torch.set_num_threads(1)
     net, _ = load(o.checkpoint)
     held_out = validation_clips(net, o.samples, o.midi, o.clips)
-    real = recordings(net, o.eval) if o.eval else []
+    real = real_recordings(net, o.eval) if o.eval else []
     for head in o.heads:
         chosen = calibrate(held_out, head)
         for threshold in THRESHOLDS if o.all_thresholds else [chosen]:

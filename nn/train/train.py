@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: ISC
 """Trains the network of config.py.
 
-    train.py OUT.pt --samples DIR --midi DIR --hours H [--resume] [--from OTHER.pt] [--threads N]
+    train.py OUT.pt --samples DIR --midi DIR --hours H [--resume] [--from OTHER.pt] [--add DIR] [--threads N]
 
-Clips are made on the fly by worker processes; features come from the C code. OUT.pt is a checkpoint, written
-every few minutes: a run that was stopped goes on with --resume. The log goes to standard output and OUT.log."""
+With --add, half of every batch comes from a folder of recordings with their notes (recordings.py): to tune a trained
+network to one instrument, start --from its checkpoint. Clips are made on the fly by worker processes; features
+come from the C code. OUT.pt is a checkpoint, written every few minutes: a run that was stopped goes on with
+--resume. The log goes to standard output and OUT.log."""
 import argparse
 import multiprocessing
 import os
@@ -18,6 +20,7 @@ import torch.nn.functional as F
 import clips
 import config
 import features
+import recordings
 from model import Net
 
 POOL = 400  # clips to draw from: a clip is seen a few times, each time another part, shifted and coloured anew
@@ -32,15 +35,28 @@ def make_clips(seed, samples, midi, queue):
         queue.put((frames, clips.frames_of(labels, len(frames))))
 
 
+def added_clips(folder):
+    """Recordings as clips: at least FRAMES long, silence after the short ones."""
+    found = []
+    for path, notes in recordings.find(folder):
+        sound = recordings.read_sound(path)
+        missing = config.FRAMES * config.HOP - len(sound)
+        frames = features.to_bytes(features.cqt(np.pad(sound, (0, max(0, missing)))))
+        labels = [(a, b, midi, velocity, np.zeros(0)) for a, b, midi, velocity in notes
+                  if config.LOWEST_KEY <= midi < config.LOWEST_KEY + config.KEYS]
+        found.append((frames, clips.frames_of(labels, len(frames))))
+    return found
+
+
 class Clips:
     """Batches from a pool of clips that is renewed at a fixed pace: the same ones for the same seed."""
 
-    def __init__(self, workers, seed, samples, midi, renew):
+    def __init__(self, workers, seed, samples, midi, renew, added):
         context = multiprocessing.get_context('fork')
         self.queues = [context.Queue(24) for _ in range(workers)]
         for i, queue in enumerate(self.queues):
             context.Process(target=make_clips, args=(seed * 1000 + i, samples, midi, queue), daemon=True).start()
-        self.rng, self.renew, self.made = np.random.default_rng(seed), renew, 0
+        self.rng, self.renew, self.made, self.added = np.random.default_rng(seed), renew, 0, added
         self.pool = [self.next_clip() for _ in range(POOL)]
 
     def next_clip(self):
@@ -52,8 +68,9 @@ class Clips:
         for _ in range(self.renew):
             self.pool[self.made % POOL] = self.next_clip()
         rng, xs, ys = self.rng, [], []
-        for i in rng.integers(0, POOL, config.BATCH):
-            x, y = self.pool[i]
+        for b in range(config.BATCH):
+            real = self.added and b % 2
+            x, y = self.added[rng.integers(len(self.added))] if real else self.pool[rng.integers(POOL)]
             t = int(rng.integers(0, len(x) - config.FRAMES + 1))
             x = x[t:t + config.FRAMES].astype(np.float32) / features.LEVELS
             y = y[t:t + config.FRAMES]
@@ -134,6 +151,7 @@ def main():
     a.add_argument('--hours', type=float, required=True)
     a.add_argument('--resume', action='store_true')
     a.add_argument('--from', dest='start', metavar='OTHER.pt', help='start from these weights')
+    a.add_argument('--add', metavar='DIR', help='recordings with their notes')
     a.add_argument('--threads', type=int, default=os.cpu_count())
     a.add_argument('--workers', type=int, default=1)
     a.add_argument('--renew', type=int, default=2, help='new clips for each step')
@@ -155,7 +173,7 @@ def main():
         optimizer.load_state_dict(saved['optimizer'])
         step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
 
-    data = Clips(o.workers, seed, o.samples, o.midi, o.renew)
+    data = Clips(o.workers, seed, o.samples, o.midi, o.renew, added_clips(o.add) if o.add else [])
     log = open(os.path.splitext(o.out)[0] + '.log', 'a', buffering=1)
 
     def say(text):
