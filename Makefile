@@ -34,7 +34,7 @@ ifeq ($(LV2),yes)
 BUILD_PACKAGES += lv2-dev libx11-dev
 endif
 DEMO_PACKAGES  = $(BUILD_PACKAGES) fluidsynth fluid-soundfont-gm
-CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy
+CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy $(if $(filter yes,$(JACK)),jackd2)
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 FLAGS = -std=c11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
@@ -51,8 +51,10 @@ LIB_OBJECTS = $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY     = $(BUILD)/libfenby.a
 LV2_TESTS   = $(patsubst tests/%.c,$(BUILD)/tests/%,tests/test_ttl.c $(wildcard tests/system/test_lv2_*.c))
 TESTS       = $(filter-out $(LV2_TESTS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))) \
-              $(if $(filter yes,$(LV2)),$(LV2_TESTS))
-TEST_MODULES = plugin/messages.c plugin/ports.c
+              $(if $(filter yes,$(LV2)),$(LV2_TESTS)) $(if $(filter yes,$(JACK)),$(JACK_TESTS))
+JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) tests/system/test_jack.sh
+JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_witness.so
+TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
 
 # What the programs in jack_client/ are made of: main file, and the modules that each one wants.
 FENBY_SOURCES = $(filter-out jack_client/fenby_jack%.c $(JACK_ONLY),$(wildcard jack_client/*.c))
@@ -154,6 +156,15 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libprograms.a $(LIBRARY) Makefile
 $(LV2_TESTS): TEST_PKGS = lilv-0 x11
 $(LV2_TESTS): TEST_OBJECTS = $(TEST_MODULES:%.c=$(BUILD)/%.o)
 $(LV2_TESTS): $(TEST_MODULES:%.c=$(BUILD)/%.o)
+
+# Tests of fenby-jack use its modules; tools are what tests/system/test_jack.sh works with.
+$(BUILD)/tests/system/test_jack_recorder: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_queue.o
+$(BUILD)/tests/system/test_jack_recorder: $(BUILD)/jack_client/fenby_jack_queue.o
+$(BUILD)/tests/system/jack_player: TEST_PKGS = jack
+$(BUILD)/tests/system/jack_witness.so: tests/system/jack_witness.c
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(FLAGS)) $(CFLAGS) -fvisibility=default -shared $< -o $@
+tests/system/test_jack.sh: $(JACK_TOOLS) $(BUILD)/tests/system/test_jack_recorder
 
 check: setup-check
 	+$(MAKE) --no-print-directory check-run WERROR=1

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: ISC
+// fenby-jack: plays along. Audio from JACK in, MIDI to JACK out, live; the control thread's loop.
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../dsp/cqt.h"
+#include "fenby_jack_control.h"
+#include "fenby_jack_nsm.h"
+#include "fenby_jack_options.h"
+#include "fenby_jack_osc.h"
+#include "fenby_jack_portmidi.h"
+#include "fenby_jack_view.h"
+#include "info.h"
+
+enum { ERROR_SIZE = 1024, CANNOT_RUN = 1, BAD_COMMAND = 2, TICK_MS = 50 };
+
+static const double keep_interval_s = 5;
+
+typedef struct {
+    const fenby_jack_options *options;
+    fenby_jack_view *view;
+    fenby_jack_portmidi *portmidi;  // these three: NULL when not wanted
+    fenby_jack_osc *osc;
+    fenby_jack_nsm *nsm;
+    fenby_jack_control *control;
+    int wake_descriptor, signal_descriptor;
+    fenby_jack_state fresh;  // what it begins with
+    fenby_jack_state saved;  // what the state's file holds
+    double keep_at_s;        // when to look whether the state has changed
+} program;
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void complain(const char *error)
+{
+    fprintf(stderr, "fenby-jack: %s\n", error);
+}
+
+static void on_note(void *user, const fenby_jack_note *note)
+{
+    program *p = user;
+    fenby_jack_view_note(p->view, note);
+    if (p->osc) fenby_jack_osc_note(p->osc, note);
+}
+
+static void on_say(void *user, const char *line, bool is_trouble)
+{
+    program *p = user;
+    fenby_jack_view_say(p->view, line, is_trouble);
+    if (p->nsm) fenby_jack_nsm_say(p->nsm, line, is_trouble);
+}
+
+// --- beginning -----------------------------------------------------------------------------------------------
+
+// Signals are read in the loop. To be called before there are threads, which take over what is blocked.
+static int catch_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+// What has once been touched stays in memory, where there is a right to that without limit.
+static void stay_in_memory(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
+        mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
+// From the state's file if there is one, then from the command line.
+static bool begin_state(const fenby_jack_options *options, fenby_jack_state *state, char *error)
+{
+    *state = fenby_jack_state_default();
+    const char *const path = options->state_file;
+    if (path && access(path, F_OK) == 0 && !fenby_jack_state_load(state, path, error, ERROR_SIZE)) return false;
+    return fenby_jack_options_apply(options, state, error, ERROR_SIZE);
+}
+
+static fenby_jack_view_kind view_kind(const fenby_jack_options *options)
+{
+    if (options->quiet) return FENBY_JACK_SILENT;
+    return options->plain || !isatty(STDOUT_FILENO) ? FENBY_JACK_LINES : FENBY_JACK_SCREEN;
+}
+
+static bool begin_control(program *p, char *error)
+{
+    const fenby_jack_options *options = p->options;
+    fenby_jack_control_config config = {
+        .may_start_server = options->starts_server,
+        .waits_for_server = options->waits_for_server || p->nsm,
+        .has_midi_port = options->jack_midi,
+        .n_inputs = options->n_inputs,
+        .wake_descriptor = p->wake_descriptor,
+        .portmidi = p->portmidi,
+        .user = p,
+        .on_note = on_note,
+        .say = on_say,
+    };
+    snprintf(config.name, sizeof config.name, "%s", options->name);
+    p->control = fenby_jack_control_new(&config, &p->fresh, error, ERROR_SIZE);
+    return p->control;
+}
+
+static bool begin_portmidi(program *p, char *error)
+{
+    const char *const device = p->options->midi_device;
+    if (device) p->portmidi = fenby_jack_portmidi_new(device, error, ERROR_SIZE);
+    return !device || p->portmidi;
+}
+
+// A second fenby-jack takes another port than the usual one, unless it was asked for.
+static bool begin_osc(program *p, char *error)
+{
+    char line[ERROR_SIZE];
+    const fenby_jack_options *options = p->options;
+    if (options->osc_port == FENBY_JACK_NO_OSC) return true;
+    p->osc = fenby_jack_osc_new(options->osc_address, options->osc_port, error, ERROR_SIZE);
+    if (!p->osc && !options->has_osc_port)
+        p->osc = fenby_jack_osc_new(options->osc_address, FENBY_JACK_ANY_OSC_PORT, error, ERROR_SIZE);
+    if (!p->osc) return false;
+    *error = 0;
+    snprintf(line, sizeof line, "OSC on %s port %d", options->osc_address, fenby_jack_osc_port(p->osc));
+    fenby_jack_view_say(p->view, line, false);
+    return true;
+}
+
+// Without a manager that can be reached the program goes on alone.
+static void begin_nsm(program *p)
+{
+    char error[ERROR_SIZE];
+    const char *const url = getenv("NSM_URL");
+    if (!url || !*url) return;
+    p->nsm = fenby_jack_nsm_new(url, program_invocation_short_name, &p->fresh, error, sizeof error);
+    if (!p->nsm) fenby_jack_view_say(p->view, error, true);
+}
+
+static bool begin_recording(program *p, char *error)
+{
+    const char *const path = p->options->record;
+    return !path || fenby_jack_control_record(p->control, path, true, error, ERROR_SIZE);
+}
+
+// Under a session manager JACK has to wait until it opens a session.
+static bool begin(program *p, char *error)
+{
+    begin_nsm(p);
+    return begin_portmidi(p, error) && begin_osc(p, error) && begin_control(p, error) &&
+           begin_recording(p, error) && (p->nsm || fenby_jack_control_start(p->control, error, ERROR_SIZE));
+}
+
+// --- the loop ------------------------------------------------------------------------------------------------
+
+// Writes the state's file if there is one and something has changed.
+static void keep_state(program *p)
+{
+    char error[ERROR_SIZE];
+    const fenby_jack_state *state = fenby_jack_control_state(p->control);
+    if (!p->options->state_file || fenby_jack_state_equal(state, &p->saved)) return;
+    p->saved = *state;
+    if (!fenby_jack_state_save(state, p->options->state_file, error, sizeof error))
+        fenby_jack_view_say(p->view, error, true);
+}
+
+// A power cut costs a few seconds of changes at most.
+static void keep_state_now_and_then(program *p)
+{
+    if (now_s() < p->keep_at_s) return;
+    p->keep_at_s = now_s() + keep_interval_s;
+    keep_state(p);
+}
+
+static void wait_for_something(const program *p)
+{
+    struct pollfd waited[] = {
+        {.fd = p->wake_descriptor, .events = POLLIN},
+        {.fd = p->signal_descriptor, .events = POLLIN},
+        {.fd = fenby_jack_view_descriptor(p->view), .events = POLLIN},
+        {.fd = p->osc ? fenby_jack_osc_descriptor(p->osc) : -1, .events = POLLIN},
+        {.fd = p->nsm ? fenby_jack_nsm_descriptor(p->nsm) : -1, .events = POLLIN},
+    };
+    eventfd_t n;
+    struct signalfd_siginfo signal_info;
+    poll(waited, sizeof waited / sizeof waited[0], TICK_MS);
+    if (waited[0].revents & POLLIN) eventfd_read(p->wake_descriptor, &n);
+    if (waited[1].revents & POLLIN && read(p->signal_descriptor, &signal_info, sizeof signal_info) > 0)
+        fenby_jack_control_quit(p->control);
+}
+
+static void say_figures(program *p)
+{
+    char line[160];
+    fenby_jack_control_status status;
+    fenby_jack_control_status_get(p->control, &status);
+    snprintf(line, sizeof line, "xruns %llu, late notes %llu, gaps %llu",
+             (unsigned long long)status.client.xruns, (unsigned long long)status.client.engine.late_events,
+             (unsigned long long)status.client.engine.overruns);
+    if (status.is_running) fenby_jack_view_say(p->view, line, false);
+}
+
+static bool follow_manager(program *p, char *error)
+{
+    if (!p->nsm || fenby_jack_nsm_update(p->nsm, p->control)) return true;
+    fenby_jack_view_say(p->view, "no session manager answers at NSM_URL, going on without", true);
+    return fenby_jack_control_start(p->control, error, ERROR_SIZE);
+}
+
+static void loop(program *p, char *error)
+{
+    while (fenby_jack_control_tick(p->control, error, ERROR_SIZE) && follow_manager(p, error)) {
+        if (p->osc) fenby_jack_osc_update(p->osc, p->control);
+        fenby_jack_view_update(p->view, p->control);
+        keep_state_now_and_then(p);
+        wait_for_something(p);
+    }
+    say_figures(p);
+}
+
+static void end(program *p, char *error)
+{
+    char last_error[ERROR_SIZE];
+    if (p->control) keep_state(p);
+    if (!fenby_jack_control_free(p->control, last_error, sizeof last_error) && !*error)
+        memcpy(error, last_error, sizeof last_error);
+    fenby_jack_nsm_free(p->nsm);
+    fenby_jack_osc_free(p->osc);
+    fenby_jack_portmidi_free(p->portmidi);
+    fenby_jack_view_free(p->view);
+}
+
+static int run(const fenby_jack_options *options)
+{
+    char error[ERROR_SIZE] = "";
+    program p = {.options = options};
+    if (!begin_state(options, &p.fresh, error)) {
+        complain(error);
+        return BAD_COMMAND;
+    }
+    stay_in_memory();
+    p.signal_descriptor = catch_signals();
+    p.wake_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    p.view = fenby_jack_view_new(view_kind(options));
+    if (!p.view) snprintf(error, sizeof error, "not enough memory for the view");
+    else if (begin(&p, error)) loop(&p, error);
+    end(&p, error);
+    if (*error) complain(error);
+    return *error ? CANNOT_RUN : 0;
+}
+
+// --- the program ---------------------------------------------------------------------------------------------
+
+static int show_version(const fenby_jack_options *options)
+{
+    char error[ERROR_SIZE];
+    fenby_jack_state state;
+    puts("fenby-jack " FENBY_VERSION);
+    if (!options->verbose) return 0;
+    fenby_weights *weights = NULL;
+    if (begin_state(options, &state, error))
+        weights = *state.model ? fenby_weights_load(state.model, fenby_cqt_features_hash(), error, sizeof error)
+                               : fenby_weights_default(fenby_cqt_features_hash(), error, sizeof error);
+    const bool good = weights && fenby_info_model(stdout, weights, error, sizeof error);
+    if (!good) complain(error);
+    fenby_weights_free(weights);
+    return good ? 0 : CANNOT_RUN;
+}
+
+static int act(const fenby_jack_options *options)
+{
+    char error[ERROR_SIZE];
+    switch (options->action) {
+    case FENBY_JACK_SHOW_HELP: fputs(fenby_jack_help, stdout); return 0;
+    case FENBY_JACK_SHOW_VERSION: return show_version(options);
+    case FENBY_JACK_LIST_DEVICES: fenby_jack_portmidi_list(stdout); return 0;
+    case FENBY_JACK_LIST_PARAMETERS: fenby_info_parameters(stdout); return 0;
+    case FENBY_JACK_LIST_PRESETS:
+        if (fenby_info_presets(stdout, error, sizeof error)) return 0;
+        complain(error);
+        return CANNOT_RUN;
+    case FENBY_JACK_RUN: break;
+    }
+    return run(options);
+}
+
+int main(int argc, char **argv)
+{
+    char error[ERROR_SIZE];
+    fenby_jack_options options;
+    int result = BAD_COMMAND;
+    if (fenby_jack_options_parse(&options, argc, argv, error, sizeof error)) result = act(&options);
+    else complain(error);
+    fenby_jack_options_free(&options);
+    return result;
+}

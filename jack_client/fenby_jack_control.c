@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: ISC
+#include "fenby_jack_control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "../dsp/cqt.h"
+#include "../dsp/event.h"
+#include "../dsp/latency.h"
+#include "fenby_jack_recorder.h"
+#include "info.h"
+
+enum { KEYS = 128, LINE = 512 };
+
+static const double retry_s = 1;  // between two looks for a server
+
+struct fenby_jack_control {
+    fenby_jack_control_config config;
+    fenby_jack_state state;
+    fenby_weights *weights;
+    fenby_jack_client *client;  // NULL: no server
+    fenby_jack_recorder *recorder;
+    uint8_t channel_of_key[KEYS];  // what sounds, as those who were told know it; 0: silent
+    double begin_s;   // when the first client began, on the system's clock; 0: none has
+    double retry_at_s;
+    uint32_t told_block_frames;  // in the last line about how it runs
+    bool is_started, is_quitting;
+};
+
+static void say(const fenby_jack_control *control, const char *line)
+{
+    control->config.say(control->config.user, line, false);
+}
+
+static void warn(const fenby_jack_control *control, const char *line)
+{
+    control->config.say(control->config.user, line, true);
+}
+
+static double system_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+// The clock that notes and recordings are on.
+static double now_s(const fenby_jack_control *control)
+{
+    return control->begin_s > 0 ? system_s() - control->begin_s : 0;
+}
+
+// --- notes ---------------------------------------------------------------------------------------------------
+
+static void hand_out(fenby_jack_control *control, const fenby_jack_note *note)
+{
+    control->channel_of_key[note->key] = note->type == FENBY_NOTE_ON ? note->channel : 0;
+    if (control->recorder) fenby_jack_recorder_put(control->recorder, note);
+    control->config.on_note(control->config.user, note);
+}
+
+static void hand_out_notes(fenby_jack_control *control)
+{
+    fenby_jack_note note;
+    while (control->client && fenby_jack_client_take_note(control->client, &note)) hand_out(control, &note);
+}
+
+// For those who were told of notes whose ends got lost with the server.
+static void end_what_sounds(fenby_jack_control *control)
+{
+    for (int key = 0; key < KEYS; key++) {
+        const fenby_jack_note note = {.sound_s = now_s(control), .type = FENBY_NOTE_OFF, .key = (uint8_t)key,
+                                      .channel = control->channel_of_key[key]};
+        if (note.channel) hand_out(control, &note);
+    }
+    if (control->config.portmidi) fenby_jack_portmidi_end_notes(control->config.portmidi);
+}
+
+// --- the server ----------------------------------------------------------------------------------------------
+
+static void stop_client(fenby_jack_control *control)
+{
+    if (!control->client) return;
+    fenby_jack_client_stop(control->client);
+    hand_out_notes(control);
+    fenby_jack_client_free(control->client);
+    control->client = NULL;
+    end_what_sounds(control);
+}
+
+static bool start_client(fenby_jack_control *control, bool may_start_server, char *error, size_t error_size)
+{
+    const fenby_jack_control_config *config = &control->config;
+    const fenby_jack_client_config client = {
+        .name = config->name,
+        .may_start_server = may_start_server,
+        .has_midi_port = config->has_midi_port,
+        .n_inputs = config->n_inputs,
+        .wake_descriptor = config->wake_descriptor,
+        .begin_s = now_s(control),
+        .portmidi = config->portmidi,
+        .parameters = control->state.parameters,
+    };
+    fenby_jack_links_renew(&control->state.links);
+    control->client = fenby_jack_client_new(&client, control->weights, error, error_size);
+    if (control->client && control->begin_s == 0) control->begin_s = system_s();
+    return control->client;
+}
+
+static void say_how_it_runs(fenby_jack_control *control)
+{
+    char line[LINE];
+    fenby_jack_control_status status;
+    fenby_jack_control_status_get(control, &status);
+    control->told_block_frames = status.client.block_frames;
+    snprintf(line, sizeof line, "'%s' runs in JACK at %g Hz, %u frames a period; latency %.1f ms; model %s",
+             fenby_jack_client_name(control->client), status.client.rate_hz, status.client.block_frames,
+             status.latency_ms, status.model);
+    say(control, line);
+}
+
+static void say_started(fenby_jack_control *control)
+{
+    fenby_jack_control_status status;
+    fenby_jack_control_status_get(control, &status);
+    say_how_it_runs(control);
+    if (!status.client.is_realtime) warn(control, "JACK runs without real-time priority: notes may be late");
+}
+
+bool fenby_jack_control_start(fenby_jack_control *control, char *error, size_t error_size)
+{
+    const bool may_start_server = control->config.may_start_server && !control->config.waits_for_server;
+    control->is_started = true;
+    if (start_client(control, may_start_server, error, error_size)) {
+        say_started(control);
+        return true;
+    }
+    if (!control->config.waits_for_server) return false;
+    say(control, "waiting for a JACK server");
+    return true;
+}
+
+// Whatever keeps the client from beginning, the next look may find it gone.
+static void look_for_server(fenby_jack_control *control)
+{
+    char error[LINE];
+    if (system_s() < control->retry_at_s) return;
+    control->retry_at_s = system_s() + retry_s;
+    if (start_client(control, false, error, sizeof error)) say_started(control);
+}
+
+static bool follow_server(fenby_jack_control *control, char *error, size_t error_size)
+{
+    char reason[160], line[LINE];
+    fenby_jack_client_status status;
+    if (!fenby_jack_client_is_gone(control->client, reason, sizeof reason)) {
+        if (!fenby_jack_client_update(control->client, &control->state.links, error, error_size)) return false;
+        fenby_jack_client_status_get(control->client, &status);
+        if (status.block_frames != control->told_block_frames) say_how_it_runs(control);
+        return true;
+    }
+    stop_client(control);
+    control->retry_at_s = system_s() + retry_s;
+    const bool waits = control->config.waits_for_server;
+    snprintf(line, sizeof line, "the JACK server is gone%s%s; %s", *reason ? ": " : "", reason,
+             waits ? "waiting for it to come back" : "all notes are ended");
+    warn(control, line);
+    return waits;
+}
+
+bool fenby_jack_control_tick(fenby_jack_control *control, char *error, size_t error_size)
+{
+    char line[LINE];
+    *error = 0;
+    hand_out_notes(control);
+    if (control->config.portmidi && fenby_jack_portmidi_news(control->config.portmidi, line, sizeof line))
+        warn(control, line);
+    if (control->recorder && fenby_jack_recorder_failed(control->recorder, line, sizeof line)) {
+        fenby_jack_recorder_free(control->recorder, 0, line, sizeof line);
+        control->recorder = NULL;
+        warn(control, line);
+    }
+    if (control->is_quitting) return false;
+    if (control->client) return follow_server(control, error, error_size);
+    if (control->is_started) look_for_server(control);
+    return true;
+}
+
+// --- settings ------------------------------------------------------------------------------------------------
+
+void fenby_jack_control_set(fenby_jack_control *control, fenby_parameter parameter, float value)
+{
+    control->state.parameters.value[parameter] = fenby_parameter_clamp(parameter, value);
+    if (control->client) fenby_jack_client_set_parameter(control->client, parameter, value);
+}
+
+static void set_all(fenby_jack_control *control, const fenby_parameters *parameters)
+{
+    for (fenby_parameter i = 0; i < FENBY_N_PARAMETERS; i++)
+        fenby_jack_control_set(control, i, parameters->value[i]);
+}
+
+void fenby_jack_control_panic(fenby_jack_control *control)
+{
+    if (control->client) fenby_jack_client_end_notes(control->client);
+    if (control->config.portmidi) fenby_jack_portmidi_end_notes(control->config.portmidi);
+}
+
+// Opening anything else (a pipe, a device) might take for ever.
+static bool is_file(const char *path, char *error, size_t error_size)
+{
+    struct stat status;
+    if (stat(path, &status)) snprintf(error, error_size, "%s: cannot be read: %s", path, strerror(errno));
+    else if (!S_ISREG(status.st_mode)) snprintf(error, error_size, "%s: is no regular file", path);
+    else return true;
+    return false;
+}
+
+bool fenby_jack_control_preset(fenby_jack_control *control, const char *name, char *error, size_t error_size)
+{
+    const size_t length = strlen(name);
+    const bool is_path = strchr(name, '/') || (length > 4 && !strcmp(name + length - 4, ".ttl"));
+    if (is_path && !is_file(name, error, error_size)) return false;
+    if (!fenby_jack_state_use_preset(&control->state, name, error, error_size)) return false;
+    set_all(control, &control->state.parameters);
+    fenby_jack_control_panic(control);
+    return true;
+}
+
+static fenby_weights *load_weights(const char *path, char *error, size_t error_size)
+{
+    if (*path && !is_file(path, error, error_size)) return NULL;
+    const uint64_t features = fenby_cqt_features_hash();
+    return *path ? fenby_weights_load(path, features, error, error_size)
+                 : fenby_weights_default(features, error, error_size);
+}
+
+bool fenby_jack_control_model(fenby_jack_control *control, const char *path, char *error, size_t error_size)
+{
+    if (strlen(path) >= sizeof control->state.model) {
+        snprintf(error, error_size, "the model's path is too long");
+        return false;
+    }
+    fenby_weights *weights = load_weights(path, error, error_size);
+    if (!weights) return false;
+    if (control->client && !fenby_jack_client_set_model(control->client, weights, error, error_size)) {
+        fenby_weights_free(weights);
+        return false;
+    }
+    fenby_weights_free(control->weights);
+    control->weights = weights;
+    snprintf(control->state.model, sizeof control->state.model, "%s", path);
+    return true;
+}
+
+bool fenby_jack_control_switch(fenby_jack_control *control, const char *name, const fenby_jack_state *state,
+                               char *error, size_t error_size)
+{
+    stop_client(control);
+    if (!fenby_jack_control_model(control, state->model, error, error_size)) return false;
+    control->state = *state;
+    snprintf(control->config.name, sizeof control->config.name, "%s", name);
+    return fenby_jack_control_start(control, error, error_size);
+}
+
+bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bool may_replace, char *error,
+                               size_t error_size)
+{
+    char text[256];
+    bool good = fenby_jack_recorder_free(control->recorder, now_s(control), error, error_size);
+    control->recorder = NULL;
+    if (!path) return good;
+    snprintf(text, sizeof text, "fenby-jack " FENBY_VERSION ", model %s, starts are back-dated",
+             fenby_weights_name(control->weights));
+    control->recorder = fenby_jack_recorder_new(path, may_replace, now_s(control), text, error, error_size);
+    return good && control->recorder;
+}
+
+// --- looking -------------------------------------------------------------------------------------------------
+
+const fenby_jack_state *fenby_jack_control_state(const fenby_jack_control *control)
+{
+    return &control->state;
+}
+
+const char *fenby_jack_control_name(const fenby_jack_control *control)
+{
+    return control->client ? fenby_jack_client_name(control->client) : control->config.name;
+}
+
+void fenby_jack_control_status_get(fenby_jack_control *control, fenby_jack_control_status *status)
+{
+    *status = (fenby_jack_control_status){
+        .is_running = control->client,
+        .model = fenby_weights_name(control->weights),
+        .recording = control->recorder ? fenby_jack_recorder_path(control->recorder) : NULL,
+    };
+    if (!control->client) return;
+    fenby_jack_client_status_get(control->client, &status->client);
+    status->latency_ms = 1000 * status->client.engine.latency_frames / status->client.rate_hz;
+}
+
+// --- life ----------------------------------------------------------------------------------------------------
+
+fenby_jack_control *fenby_jack_control_new(const fenby_jack_control_config *config,
+                                           const fenby_jack_state *state, char *error, size_t error_size)
+{
+    fenby_jack_control *control = calloc(1, sizeof *control);
+    if (!control) {
+        snprintf(error, error_size, "not enough memory");
+        return NULL;
+    }
+    control->config = *config;
+    control->state = *state;
+    control->weights = load_weights(state->model, error, error_size);
+    if (control->weights) return control;
+    free(control);
+    return NULL;
+}
+
+bool fenby_jack_control_free(fenby_jack_control *control, char *error, size_t error_size)
+{
+    if (!control) return true;
+    stop_client(control);
+    const bool good = fenby_jack_control_record(control, NULL, false, error, error_size);
+    fenby_weights_free(control->weights);
+    free(control);
+    return good;
+}
+
+void fenby_jack_control_quit(fenby_jack_control *control)
+{
+    control->is_quitting = true;
+}

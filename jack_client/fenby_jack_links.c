@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: ISC
+#include "fenby_jack_links.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static size_t find(const fenby_jack_links *links, const char *ours, const char *other)
+{
+    size_t i = 0;
+    while (i < links->count && (strcmp(links->link[i].ours, ours) || strcmp(links->link[i].other, other))) i++;
+    return i;
+}
+
+bool fenby_jack_links_add(fenby_jack_links *links, const char *ours, const char *other, bool is_made)
+{
+    const size_t i = find(links, ours, other);
+    fenby_jack_link *link = &links->link[i];
+    if (i < links->count) {
+        link->is_made |= is_made;
+        return true;
+    }
+    if (i == FENBY_JACK_MAXIMUM_LINKS || strlen(ours) >= sizeof link->ours ||
+        strlen(other) >= sizeof link->other)
+        return false;
+    links->count++;
+    snprintf(link->ours, sizeof link->ours, "%s", ours);
+    snprintf(link->other, sizeof link->other, "%s", other);
+    link->is_made = is_made;
+    return true;
+}
+
+void fenby_jack_links_remove(fenby_jack_links *links, size_t index)
+{
+    links->count--;
+    memmove(&links->link[index], &links->link[index + 1], (links->count - index) * sizeof links->link[0]);
+}
+
+void fenby_jack_links_renew(fenby_jack_links *links)
+{
+    for (size_t i = 0; i < links->count; i++) links->link[i].is_made = false;
+}
+
+bool fenby_jack_links_equal(const fenby_jack_links *a, const fenby_jack_links *b)
+{
+    if (a->count != b->count) return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (find(b, a->link[i].ours, a->link[i].other) == b->count) return false;
+    return true;
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: ISC
+#include "fenby_jack_rt.h"
+
+#include <jack/midiport.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    SILENT = 0,  // in channel_of_key
+    NOTE_OFF = 0x80,
+    NOTE_ON = 0x90,
+    RELEASE_VELOCITY = 64,  // of no known speed
+    PATIENCE_MS = 500,      // for the audio thread to end the notes
+};
+
+// --- audio thread --------------------------------------------------------------------------------------------
+
+typedef struct {
+    void *midi;  // JACK's buffer for this period, or NULL
+    jack_nframes_t n_frames;
+    int64_t first_frame;           // of the engine's clock
+    int64_t leaves_us, length_us;  // for PortMIDI: when its first frame leaves JACK, on CLOCK_MONOTONIC
+} period;
+
+static bool write_midi(void *midi, jack_nframes_t offset, int status, int channel, int key, int velocity)
+{
+    const jack_midi_data_t bytes[3] = {(jack_midi_data_t)(status | (channel - 1)), (jack_midi_data_t)key,
+                                       (jack_midi_data_t)velocity};
+    return !midi || jack_midi_event_write(midi, offset, bytes, sizeof bytes) == 0;
+}
+
+// To those who listen outside JACK.
+static void pass_on(fenby_jack_rt *rt, const period *now, jack_nframes_t offset, const fenby_event *event,
+                    uint8_t channel)
+{
+    const fenby_jack_note note = {
+        .frame = rt->first_frame + event->frame,
+        .time_us = now->leaves_us + now->length_us * offset / now->n_frames,
+        .sound_s = rt->first_s + (double)event->sound_frame / rt->rate_hz,
+        .type = event->type,
+        .key = event->key,
+        .velocity = event->velocity,
+        .channel = channel,
+        .late = event->late,
+    };
+    fenby_jack_queue_put(rt->notes, &note);
+    if (rt->portmidi) fenby_jack_portmidi_put(rt->portmidi, &note);
+    atomic_store_explicit(&rt->has_news, true, memory_order_relaxed);
+}
+
+// False when JACK's buffer is full. Ends of notes that have been ended already, and bends, need no sending.
+static bool send_event(fenby_jack_rt *rt, const period *now, jack_nframes_t offset, const fenby_event *event)
+{
+    uint8_t *const channel = &rt->channel_of_key[event->key];
+    if (event->type == FENBY_NOTE_ON && *channel == SILENT) {
+        const uint8_t wanted = (uint8_t)fenby_engine_parameter(rt->engine, FENBY_MIDI_CHANNEL);
+        if (!write_midi(now->midi, offset, NOTE_ON, wanted, event->key, event->velocity)) return false;
+        *channel = wanted;
+        pass_on(rt, now, offset, event, *channel);
+    } else if (event->type == FENBY_NOTE_OFF && *channel != SILENT) {
+        if (!write_midi(now->midi, offset, NOTE_OFF, *channel, event->key, RELEASE_VELOCITY)) return false;
+        pass_on(rt, now, offset, event, *channel);
+        *channel = SILENT;
+    }
+    return true;
+}
+
+// False when some still sound because JACK's buffer is full.
+static bool end_every_note(fenby_jack_rt *rt, const period *now)
+{
+    bool all = true;
+    for (int key = 0; key < FENBY_JACK_KEYS; key++) {
+        const fenby_event event = {.frame = now->first_frame, .sound_frame = now->first_frame,
+                                   .type = FENBY_NOTE_OFF, .key = (uint8_t)key};
+        all = send_event(rt, now, 0, &event) && all;
+    }
+    return all;
+}
+
+static bool next_event(fenby_jack_rt *rt, int64_t end_frame)
+{
+    if (!rt->is_waiting) rt->is_waiting = fenby_engine_pop(rt->engine, end_frame, &rt->waiting);
+    return rt->is_waiting;
+}
+
+// An event whose frame has passed leaves at once; JACK wants rising offsets.
+static void send_due_events(fenby_jack_rt *rt, const period *now)
+{
+    jack_nframes_t offset = 0;
+    while (next_event(rt, rt->next_frame)) {
+        const int64_t wanted = rt->waiting.frame - now->first_frame;
+        if (wanted > offset) offset = (jack_nframes_t)wanted;
+        if (!send_event(rt, now, offset, &rt->waiting)) {
+            atomic_fetch_add_explicit(&rt->blocked_events, 1, memory_order_relaxed);
+            return;
+        }
+        rt->is_waiting = false;
+    }
+}
+
+static void push(fenby_jack_rt *rt, jack_nframes_t n_frames)
+{
+    const float *in[FENBY_JACK_MAXIMUM_INPUTS];
+    for (unsigned i = 0; i < rt->n_inputs; i++) in[i] = jack_port_get_buffer(rt->in[i], n_frames);
+    if (rt->n_inputs == 1) {
+        fenby_engine_push(rt->engine, in[0], n_frames);
+        return;
+    }
+    for (jack_nframes_t done = 0; done < n_frames;) {
+        const jack_nframes_t n =
+            n_frames - done < FENBY_JACK_MIX_FRAMES ? n_frames - done : FENBY_JACK_MIX_FRAMES;
+        for (jack_nframes_t k = 0; k < n; k++) {
+            float sum = 0;
+            for (unsigned i = 0; i < rt->n_inputs; i++) sum += in[i][done + k];
+            rt->mix[k] = sum / (float)rt->n_inputs;
+        }
+        fenby_engine_push(rt->engine, rt->mix, n);
+        done += n;
+    }
+}
+
+static void pass_through(fenby_jack_rt *rt, jack_nframes_t n_frames)
+{
+    for (unsigned i = 0; i < rt->n_inputs; i++)
+        memcpy(jack_port_get_buffer(rt->thru[i], n_frames), jack_port_get_buffer(rt->in[i], n_frames),
+               n_frames * sizeof(float));
+}
+
+// Wakes the worker for a hop of samples, and to tell the control thread of notes.
+static void wake_worker(fenby_jack_rt *rt)
+{
+    if (fenby_engine_has_work(rt->engine) || atomic_load_explicit(&rt->has_news, memory_order_relaxed))
+        sem_post(&rt->work);
+}
+
+static void work_now(fenby_jack_rt *rt)
+{
+    pthread_mutex_lock(rt->working);
+    fenby_engine_work(rt->engine);
+    pthread_mutex_unlock(rt->working);
+}
+
+static void run(fenby_jack_rt *rt, const period *now)
+{
+    push(rt, now->n_frames);
+    rt->next_frame = now->first_frame + now->n_frames;
+    if (atomic_load(&rt->is_freewheeling)) work_now(rt);
+    if (atomic_load_explicit(&rt->end_notes, memory_order_relaxed) && end_every_note(rt, now))
+        atomic_store_explicit(&rt->end_notes, false, memory_order_relaxed);
+    send_due_events(rt, now);
+    wake_worker(rt);
+}
+
+// JACK's clock need not be the system's.
+static void find_time(fenby_jack_rt *rt, period *now)
+{
+    jack_nframes_t frames;
+    jack_time_t begin_us, next_us;
+    float length_us;
+    struct timespec system;
+    if (!rt->portmidi || jack_get_cycle_times(rt->jack, &frames, &begin_us, &next_us, &length_us)) return;
+    clock_gettime(CLOCK_MONOTONIC, &system);
+    const int64_t ahead_us = (int64_t)(next_us - jack_get_time());
+    now->leaves_us = 1000000 * (int64_t)system.tv_sec + system.tv_nsec / 1000 + ahead_us;
+    now->length_us = (int64_t)length_us;
+}
+
+int fenby_jack_rt_process(jack_nframes_t n_frames, void *user)
+{
+    fenby_jack_rt *rt = user;
+    period now = {.n_frames = n_frames, .first_frame = rt->next_frame};
+    find_time(rt, &now);
+    if (rt->midi_out) now.midi = jack_port_get_buffer(rt->midi_out, n_frames);
+    if (now.midi) jack_midi_clear_buffer(now.midi);
+    pass_through(rt, n_frames);
+
+    // Both sides write first and then look at the other: at least one of them sees the other.
+    atomic_store(&rt->is_inside, true);
+    if (!atomic_load(&rt->is_held)) {
+        run(rt, &now);
+    } else {
+        rt->is_waiting = false;
+        if (end_every_note(rt, &now)) atomic_store(&rt->is_quiet, true);
+    }
+    atomic_store(&rt->is_inside, false);
+    return 0;
+}
+
+// --- control -------------------------------------------------------------------------------------------------
+
+static void sleep_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
+void fenby_jack_rt_hold(fenby_jack_rt *rt)
+{
+    atomic_store(&rt->is_quiet, false);
+    atomic_store(&rt->is_held, true);
+    for (int ms = 0; ms < PATIENCE_MS && !atomic_load(&rt->is_quiet); ms++) sleep_ms(1);
+    while (atomic_load(&rt->is_inside)) sleep_ms(1);
+}
+
+void fenby_jack_rt_release(fenby_jack_rt *rt)
+{
+    atomic_store(&rt->is_held, false);
+}

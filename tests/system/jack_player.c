@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: ISC
+// jack_player FILE AUDIO_PORT MIDI_PORT TAIL_SECONDS [freewheel]
+//
+// Plays a mono sound file into a JACK port and prints what comes out of a MIDI port, with its frame:
+//     latency FRAMES             what the MIDI port has, beyond the audio port: Fenby's own
+//     start FRAME                the file's first sample
+//     midi FRAME B0 B1 B2        in the order of arrival
+//     lost FRAMES                periods that JACK left out, on a machine that was too slow
+// Frames are counted from period to period, so that periods that JACK left out for everybody do not count. With
+// freewheel the file is played as fast as it goes.
+//
+// It is two clients, for one would make a loop with Fenby, and JACK delays loops by a period.
+#include <errno.h>
+#include <jack/jack.h>
+#include <jack/midiport.h>
+#include <sndfile.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { MOST_EVENTS = 1 << 20, MOST_GAPS = 1 << 16 };
+
+typedef struct {
+    jack_nframes_t frame;  // on JACK's clock
+    uint8_t bytes[3];
+} event;
+
+typedef struct {
+    jack_nframes_t frame;  // the first one after it
+    int64_t lost;
+} gap;
+
+static struct {
+    jack_client_t *jack;
+    jack_port_t *port;
+    float *samples;
+    int64_t n_samples, played, n_tail, tail;
+    jack_nframes_t start, next;  // next: what JACK's clock should say
+    bool is_running;
+    gap *gaps;
+    int n_gaps;
+} player;
+
+static struct {
+    jack_client_t *jack;
+    jack_port_t *port;
+    event *events;
+    int n_events;
+} recorder;
+
+static atomic_bool may_play, is_done, is_gone;
+
+// --- playing -------------------------------------------------------------------------------------------------
+
+static void watch_clock(jack_nframes_t now, jack_nframes_t n_frames)
+{
+    if (player.is_running && now != player.next && player.n_gaps < MOST_GAPS)
+        player.gaps[player.n_gaps++] = (gap){now, (int32_t)(now - player.next)};
+    player.next = now + n_frames;
+    player.is_running = true;
+}
+
+static void play(float *out, jack_nframes_t now, jack_nframes_t n_frames)
+{
+    memset(out, 0, n_frames * sizeof *out);
+    if (!atomic_load(&may_play)) return;
+    if (player.played == 0) player.start = now;
+    int64_t n = player.n_samples - player.played;
+    if (n > n_frames) n = n_frames;
+    memcpy(out, player.samples + player.played, (size_t)n * sizeof *out);
+    player.played += n;
+    if (player.played == player.n_samples) player.tail += n_frames;
+    if (player.tail > player.n_tail) atomic_store(&is_done, true);
+}
+
+static int process_player(jack_nframes_t n_frames, void *user)
+{
+    (void)user;
+    const jack_nframes_t now = jack_last_frame_time(player.jack);
+    watch_clock(now, n_frames);
+    play(jack_port_get_buffer(player.port, n_frames), now, n_frames);
+    return 0;
+}
+
+// --- recording -----------------------------------------------------------------------------------------------
+
+static int process_recorder(jack_nframes_t n_frames, void *user)
+{
+    (void)user;
+    jack_midi_event_t in;
+    void *midi = jack_port_get_buffer(recorder.port, n_frames);
+    const jack_nframes_t now = jack_last_frame_time(recorder.jack);
+    for (uint32_t i = 0; jack_midi_event_get(&in, midi, i) == 0 && recorder.n_events < MOST_EVENTS; i++)
+        recorder.events[recorder.n_events++] =
+            (event){now + in.time, {in.buffer[0], in.buffer[1], in.buffer[2]}};
+    return 0;
+}
+
+// --- the program ---------------------------------------------------------------------------------------------
+
+static void on_shutdown(void *user)
+{
+    (void)user;
+    atomic_store(&is_gone, true);
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "jack_player: %s\n", what);
+    exit(1);
+}
+
+static jack_client_t *join(const char *name, JackProcessCallback process)
+{
+    jack_client_t *jack = jack_client_open(name, JackNoStartServer, NULL);
+    if (!jack) fail("no JACK server");
+    jack_set_process_callback(jack, process, NULL);
+    jack_on_shutdown(jack, on_shutdown, NULL);
+    return jack;
+}
+
+static void load(const char *path, double tail_s)
+{
+    SF_INFO info = {0};
+    SNDFILE *file = sf_open(path, SFM_READ, &info);
+    if (!file || info.channels != 1) fail("expected a mono sound file");
+    if ((jack_nframes_t)info.samplerate != jack_get_sample_rate(player.jack))
+        fail("the file has another rate than JACK");
+    player.samples = calloc((size_t)info.frames, sizeof *player.samples);
+    player.gaps = calloc(MOST_GAPS, sizeof *player.gaps);
+    recorder.events = calloc(MOST_EVENTS, sizeof *recorder.events);
+    if (!player.samples || !player.gaps || !recorder.events) fail("not enough memory");
+    player.n_samples = sf_readf_float(file, player.samples, info.frames);
+    player.n_tail = (int64_t)(tail_s * info.samplerate);
+    sf_close(file);
+}
+
+static void report_latency(const char *audio_port, const char *midi_port)
+{
+    jack_latency_range_t in, out;
+    jack_port_get_latency_range(jack_port_by_name(player.jack, audio_port), JackCaptureLatency, &in);
+    jack_port_get_latency_range(jack_port_by_name(player.jack, midi_port), JackCaptureLatency, &out);
+    printf("latency %d\n", (int)(out.max - in.max));
+}
+
+// Since the start, periods left out not counted. JACK's clock wraps at 32 bits.
+static long long counted(jack_nframes_t frame)
+{
+    int64_t since = (int32_t)(frame - player.start);
+    for (const gap *g = player.gaps; g < player.gaps + player.n_gaps; g++) {
+        const bool after_start = (int32_t)(g->frame - player.start) > 0;
+        if (after_start && (int32_t)(frame - g->frame) >= 0) since -= g->lost;
+    }
+    return since;
+}
+
+static void report(void)
+{
+    int64_t lost = 0;
+    for (const gap *g = player.gaps; g < player.gaps + player.n_gaps; g++) lost += g->lost;
+    printf("start %lld\n", counted(player.start));
+    for (const event *e = recorder.events; e < recorder.events + recorder.n_events; e++)
+        printf("midi %lld %d %d %d\n", counted(e->frame), e->bytes[0], e->bytes[1], e->bytes[2]);
+    printf("lost %lld\n", (long long)lost);
+}
+
+static void sleep_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+// Fenby may have been quicker.
+static void connect_ports(const char *from, const char *to)
+{
+    const int result = jack_connect(player.jack, from, to);
+    if (result != 0 && result != EEXIST) fail("cannot connect the ports");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 5) fail("expected FILE AUDIO_PORT MIDI_PORT TAIL_SECONDS [freewheel]");
+    const bool freewheels = argc > 5 && !strcmp(argv[5], "freewheel");
+    player.jack = join("player", process_player);
+    recorder.jack = join("recorder", process_recorder);
+    load(argv[1], strtod(argv[4], NULL));
+    player.port = jack_port_register(player.jack, "out", JACK_DEFAULT_AUDIO_TYPE, JackPortIsOutput, 0);
+    recorder.port = jack_port_register(recorder.jack, "in", JACK_DEFAULT_MIDI_TYPE, JackPortIsInput, 0);
+    if (jack_activate(player.jack) || jack_activate(recorder.jack)) fail("JACK refuses the client");
+    connect_ports(jack_port_name(player.port), argv[2]);
+    connect_ports(argv[3], jack_port_name(recorder.port));
+    sleep_ms(200);  // the latencies settle
+    report_latency(argv[2], argv[3]);
+    if (freewheels && jack_set_freewheel(player.jack, 1)) fail("JACK does not freewheel");
+    atomic_store(&may_play, true);
+    while (!atomic_load(&is_done) && !atomic_load(&is_gone)) sleep_ms(5);
+    if (freewheels) jack_set_freewheel(player.jack, 0);
+    if (!atomic_load(&is_gone)) {
+        jack_deactivate(recorder.jack);
+        jack_deactivate(player.jack);
+    }
+    report();
+    jack_client_close(recorder.jack);
+    jack_client_close(player.jack);
+    return 0;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: ISC
+// A recording is a whole MIDI file at every moment: the program is killed at each of its writes, before it and
+// in its middle, and what is left must be well-formed and hold every note that was written before.
+//
+// test_jack_recorder FILE.mid only checks that file: prints its notes, ends with 1 when it is not well-formed.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static ssize_t dying_pwrite(int descriptor, const void *bytes, size_t size, off_t offset);
+static int quick_fdatasync(int descriptor);
+
+// A recorder with small tracks, whose writes are counted and whose syncs cost nothing.
+#define FENBY_JACK_TRACK_BYTES (1 << 16)
+#define FENBY_JACK_FLUSH_MS 1
+#define pwrite dying_pwrite
+#define fdatasync quick_fdatasync
+#include "jack_client/fenby_jack_recorder.c"
+#undef pwrite
+#undef fdatasync
+
+#include "tests/read_midi.h"
+#include "tests/test.h"
+
+enum { N_NOTES = 6000, NOTES_AT_ONCE = 400, UNCOVERING = 3 };
+
+static char folder[] = "/tmp/fenby-test-recorder-XXXXXX", path[64];
+static midi_contents contents;
+
+// In the child: which write is the last one, and whether half of it is done.
+static int writes_left = -1;
+static bool half;
+static int *uncovered;  // shared with the parent: how many stretches of notes have become part of the file
+
+static ssize_t dying_pwrite(int descriptor, const void *bytes, size_t size, off_t offset)
+{
+    if (writes_left == 0) {
+        // Three bytes within a sector are written as one.
+        if (half && size > UNCOVERING) (void)!pwrite(descriptor, bytes, size / 2, offset);
+        raise(SIGKILL);
+    }
+    if (writes_left > 0) writes_left--;
+    const ssize_t n = pwrite(descriptor, bytes, size, offset);
+    if (size == UNCOVERING) ++*uncovered;
+    return n;
+}
+
+static int quick_fdatasync(int descriptor)
+{
+    (void)descriptor;
+    return 0;
+}
+
+static fenby_jack_note note_at(int i, bool on)
+{
+    return (fenby_jack_note){.sound_s = 1 + 0.02 * i + (on ? 0 : 0.015),
+                             .type = on ? FENBY_NOTE_ON : FENBY_NOTE_OFF,
+                             .key = (uint8_t)(i % 128),
+                             .velocity = (uint8_t)(1 + i % 127),
+                             .channel = (uint8_t)(1 + i % 16)};
+}
+
+static void wait_until_written(int n_before)
+{
+    for (int ms = 0; ms < 5000 && *uncovered == n_before; ms++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+// Plays all notes into a recorder, faster than they sound, and ends it.
+static bool play(void)
+{
+    char error[256];
+    fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "a test", error, sizeof error);
+    if (!recorder) return false;
+    for (int i = 0; i < N_NOTES; i++) {
+        const int n_before = *uncovered;
+        const fenby_jack_note on = note_at(i, true), off = note_at(i, false);
+        fenby_jack_recorder_put(recorder, &on);
+        fenby_jack_recorder_put(recorder, &off);
+        if (i % NOTES_AT_ONCE == 0) wait_until_written(n_before);
+    }
+    return fenby_jack_recorder_free(recorder, 200, error, sizeof error);
+}
+
+// Returns true when the child came through alive.
+static bool play_and_die(int writes, bool in_half)
+{
+    int status;
+    *uncovered = 0;
+    const pid_t child = fork();
+    if (child == 0) {
+        writes_left = writes;
+        half = in_half;
+        _exit(play() ? 0 : 1);
+    }
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status)) return false;
+    CHECK(WEXITSTATUS(status) == 0, "the recorder failed");
+    return true;
+}
+
+static void check_what_is_left(int writes)
+{
+    if (access(path, F_OK)) return;  // killed before there was a file: nothing half-written lies there
+    midi_read_file(&contents, path);
+    // A track that does not count yet may follow.
+    const bool good = !*contents.error || !strcmp(contents.error, "bytes after the last track");
+    CHECK(good, "killed at write %d: %s", writes, contents.error);
+    CHECK(contents.count > 0 || *uncovered == 0, "killed at write %d: %d stretches are lost", writes,
+          *uncovered);
+    int on = 0;
+    for (size_t i = 0; i < contents.count; i++) {
+        const midi_event *e = &contents.event[i];
+        if ((e->status & 0xf0) != 0x90) continue;
+        if (e->key != on % 128 || e->velocity != 1 + on % 127 || e->tick != 40 * on) {
+            CHECK(false, "killed at write %d: note %d is key %d at tick %d", writes, on, e->key, (int)e->tick);
+            return;
+        }
+        on++;
+    }
+}
+
+static void test_kill_at_every_write(void)
+{
+    bool is_alive = false;
+    int writes = 0;
+    for (; !is_alive && writes < 2000; writes++) {
+        remove(path);
+        is_alive = play_and_die(writes / 2, writes % 2);
+        if (!is_alive) check_what_is_left(writes / 2);
+    }
+    CHECK(is_alive, "the recorder never came to its end");
+    CHECK(writes > 40, "only %d writes", writes);
+}
+
+static void test_whole(void)
+{
+    remove(path);
+    REQUIRE(play(), "the recorder failed");
+    midi_read_file(&contents, path);
+    CHECK(!*contents.error, "%s", contents.error);
+    CHECK(midi_count_notes(&contents) == N_NOTES, "%d notes of %d", midi_count_notes(&contents), N_NOTES);
+    CHECK(contents.n_tracks > 2, "%d tracks: a second one was to be begun", contents.n_tracks);
+    CHECK(contents.format == 1 && contents.division == 1000 && contents.tempo == 500000, "header");
+    CHECK(!strcmp(contents.text, "a test"), "text '%s'", contents.text);
+}
+
+static void test_sounding_notes_end(void)
+{
+    char error[256];
+    fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
+    REQUIRE(recorder, "%s", error);
+    const fenby_jack_note on = note_at(3, true);
+    fenby_jack_recorder_put(recorder, &on);
+    CHECK(fenby_jack_recorder_free(recorder, 5, error, sizeof error), "%s", error);
+    midi_read_file(&contents, path);
+    CHECK(!*contents.error && contents.count == 2, "%s, %zu events", contents.error, contents.count);
+    CHECK(contents.event[1].tick == 8000 && contents.event[1].status == 0x83, "the end at tick %d, status %x",
+          (int)contents.event[1].tick, (unsigned)contents.event[1].status);
+}
+
+static void check_refused(const char *where, bool may_replace, const char *expected)
+{
+    char error[256] = "";
+    fenby_jack_recorder *recorder = fenby_jack_recorder_new(where, may_replace, 0, "", error, sizeof error);
+    CHECK(!recorder, "%s: accepted", where);
+    CHECK(strstr(error, expected), "%s: '%s' and not '%s'", where, error, expected);
+}
+
+static void test_refusals(void)
+{
+    char pipe_path[80];
+    snprintf(pipe_path, sizeof pipe_path, "%s/pipe", folder);
+    REQUIRE(mkfifo(pipe_path, 0600) == 0, "no pipe");
+    check_refused(path, false, "is there already");
+    check_refused(folder, true, "is no regular file");
+    check_refused(pipe_path, true, "is no regular file");
+    check_refused("/nowhere/at/all.mid", true, "No such file");
+    remove(pipe_path);
+}
+
+static int check_file(const char *given)
+{
+    midi_read_file(&contents, given);
+    printf("%d notes %s\n", midi_count_notes(&contents), contents.error);
+    return *contents.error != 0;
+}
+
+// Killed before the file had its name, the program leaves a temporary one.
+static void remove_leavings(void)
+{
+    char command[96];
+    snprintf(command, sizeof command, "rm -f %s/.fenby-*", folder);
+    CHECK(system(command) == 0, "%s", command);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2) return check_file(argv[1]);
+    REQUIRE(mkdtemp(folder), "no folder");
+    snprintf(path, sizeof path, "%s/live.mid", folder);
+    uncovered = mmap(NULL, sizeof *uncovered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    REQUIRE(uncovered != MAP_FAILED, "no shared memory");
+    test_kill_at_every_write();
+    test_whole();
+    test_sounding_notes_end();
+    test_refusals();
+    remove(path);
+    remove_leavings();
+    CHECK(rmdir(folder) == 0, "something was left in %s", folder);
+    return test_report();
+}

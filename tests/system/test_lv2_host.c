@@ -1,0 +1,753 @@
+// SPDX-License-Identifier: ISC
+// The plugin in a host, through lilv: the notes of a bounce are those of `fenby`, whatever the blocks; live with a
+// worker on another thread, storms of parameters, models, states and transport; extensions missing in turn;
+// audio through; every note closed.
+#include <errno.h>
+#include <sndfile.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dsp/features.h"
+#include "tests/read_midi.h"
+#include "tests/system/lv2_host.h"
+
+enum { SECONDS = HOST_SANITIZED ? 3 : 6, STORM_BLOCKS = HOST_SANITIZED ? 500 : 2000, CYCLES = HOST_SANITIZED ? 20 : 200 };
+enum { RATE = 48000, N = RATE * SECONDS / 1024 * 1024, MOST_NOTES = 256, FEW = 3 };
+
+static float music[N];
+static char folder[] = "/tmp/fenby-lv2-XXXXXX";
+
+static const char *in_folder(const char *name)
+{
+    static char paths[8][256];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+// The next n frames of the music, over and over.
+static void play_on(host *h, int *at, uint32_t n)
+{
+    if (*at + (int)n > N) *at = 0;
+    host_play(h, music + *at, n);
+    *at += (int)n;
+}
+
+static uint32_t random_block(unsigned long long *state)
+{
+    static const uint32_t blocks[] = {0, 1, 63, 64, 128, 480, 1024, 8192};
+    const uint32_t pick = (uint32_t)(test_random(state) * 16);
+    return pick < 8 ? blocks[pick] : (uint32_t)(test_random(state) * 2000);
+}
+
+static void freewheel(host *h)
+{
+    h->control[FENBY_PORT_FREEWHEEL] = 1;
+}
+
+static void check_promises(const host *h, const char *where)
+{
+    CHECK(h->broken == 0, "%s: %d of %d events break a promise", where, h->broken, h->n_events);
+}
+
+// --- a bounce -------------------------------------------------------------------------------------------------
+
+// All of the music, then silence until the last note is out. block 0: any length.
+static void bounce(host *h, uint32_t block, unsigned long long seed)
+{
+    unsigned long long state = seed;
+    freewheel(h);
+    int at = 0;
+    for (uint32_t n; at < N; at += (int)n) {
+        n = block ? block : random_block(&state);
+        if (n > (uint32_t)(N - at)) n = (uint32_t)(N - at);
+        host_play(h, music + at, n);
+    }
+    for (int i = 0; i < RATE; i += 1024) host_play(h, NULL, 1024);
+}
+
+static bool same_events(const host *a, const host *b)
+{
+    if (a->n_events != b->n_events) return false;
+    for (int i = 0; i < a->n_events; i++)
+        if (a->events[i].frame != b->events[i].frame || memcmp(a->events[i].bytes, b->events[i].bytes, 3)) return false;
+    return true;
+}
+
+static void test_block_lengths(void)
+{
+    host *reference = host_open((host_config){0});
+    bounce(reference, 256, 1);
+    check_promises(reference, "blocks of 256");
+    CHECK(reference->notes > FEW && host_hanging(reference) == 0, "%d notes, %d hang", reference->notes,
+          host_hanging(reference));
+    static const uint32_t blocks[] = {1, 63, 64, 480, 8192, 0};
+    for (int i = 0; i < 6; i++) {
+        host *h = host_open((host_config){.synchronous = i % 2, .no_worker = i == 2});
+        bounce(h, blocks[i], 7);
+        check_promises(h, "a bounce");
+        CHECK(same_events(h, reference), "blocks of %u: %d and %d events", blocks[i], h->n_events, reference->n_events);
+        host_close(h);
+    }
+    host *stereo = host_open((host_config){.stereo = true});
+    bounce(stereo, 0, 9);
+    CHECK(same_events(stereo, reference), "stereo: %d and %d events", stereo->n_events, reference->n_events);
+    host_close(stereo);
+    host_close(reference);
+}
+
+typedef struct {
+    double emitted_s;
+    int key, velocity;
+} written_note;
+
+static int transcribe(const char *wav, written_note *notes)
+{
+    const char *build = getenv("BUILD");
+    char command[1024];
+    const char *csv = in_folder("notes.csv");
+    snprintf(command, sizeof command, "%s/fenby %s -q -o %s --csv %s", build ? build : "build", wav,
+             in_folder("notes.mid"), csv);
+    const int failed = system(command);
+    REQUIRE(!failed, "failed: %s", command);
+    FILE *file = fopen(csv, "r");
+    REQUIRE(file, "%s: %s", csv, strerror(errno));
+    int n = 0;
+    double onset_s, offset_s;
+    if (fscanf(file, "%*[^\n]")) n = 0;
+    while (n < MOST_NOTES && fscanf(file, "%lf,%lf,%d,%d,%lf", &onset_s, &offset_s, &notes[n].key, &notes[n].velocity,
+                                    &notes[n].emitted_s) == 5)
+        n++;
+    fclose(file);
+    return n;
+}
+
+static void write_wav(const char *path)
+{
+    SF_INFO info = {.samplerate = RATE, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT};
+    SNDFILE *file = sf_open(path, SFM_WRITE, &info);
+    const bool written = file && sf_writef_float(file, music, N) == N;
+    REQUIRE(written, "%s: cannot be written", path);
+    sf_close(file);
+}
+
+// Takes away the first event that starts this note at this frame.
+static bool take_event(host *h, int64_t frame, int key, int velocity)
+{
+    for (int i = 0; i < h->n_events; i++) {
+        host_event *e = &h->events[i];
+        if (e->frame != frame || e->bytes[0] != 0x90 || e->bytes[1] != key || e->bytes[2] != velocity) continue;
+        e->bytes[0] = 0;
+        return true;
+    }
+    return false;
+}
+
+// In a file nothing waits for a worker, so the plugin's latency is that of `fenby` and the margin: every note is
+// later by the margin and by nothing else.
+static void test_same_as_fenby(void)
+{
+    const char *wav = in_folder("music.wav");
+    static written_note notes[MOST_NOTES];
+    write_wav(wav);
+    const int n = transcribe(wav, notes);
+    host *h = host_open((host_config){.block = 256});
+    bounce(h, 0, 3);
+    const double margin = 256 + ceil(FENBY_HOP * (double)RATE / FENBY_SAMPLE_RATE);
+    int same = 0;
+    for (int i = 0; i < n; i++)
+        same += take_event(h, llround(notes[i].emitted_s * RATE + margin), notes[i].key, notes[i].velocity);
+    CHECK(n > FEW && same == n && h->notes == n, "fenby writes %d notes, the plugin %d, %d of them alike", n, h->notes,
+          same);
+    host_close(h);
+}
+
+// Whatever was heard before, a bounce that begins again gives the same notes, at its new place.
+static void test_bounce_again(void)
+{
+    host *once = host_open((host_config){0}), *again = host_open((host_config){0});
+    freewheel(once);
+    host_send_position(once, 0, 0, 1);
+    bounce(once, 1024, 1);
+
+    for (int i = 0; i < 100; i++) host_play(again, music + 99 * i, 333);  // live
+    freewheel(again);
+    for (int i = 0; i < 50; i++) host_play(again, music + 77 * i, 100);  // the pre-roll
+    memset(again->audio[0], 0, 100 * sizeof(float));
+    host_send_position(again, 100, 0, 1);
+    host_run(again, 100);
+    const int64_t start = again->frames;
+    const int first = again->n_events;
+    for (int i = 0; i < N; i += 512) host_play(again, music + i, 512);
+    for (int i = 0; i < RATE; i += 1024) host_play(again, NULL, 1024);
+    check_promises(again, "a second bounce");
+    int same = 0, n = again->n_events - first;
+    for (int i = 0; i < n && i < once->n_events; i++) {
+        const host_event *a = &again->events[first + i], *b = &once->events[i];
+        same += a->frame - start == b->frame && !memcmp(a->bytes, b->bytes, 3);
+    }
+    CHECK(n == once->n_events && same == n, "%d events, %d in the first bounce, %d alike", n, once->n_events, same);
+    host_close(once);
+    host_close(again);
+}
+
+// --- live -----------------------------------------------------------------------------------------------------
+
+typedef struct {
+    host *host;
+    atomic_bool stop;
+    atomic_int done, failed;
+} state_storm;
+
+// Saves and restores as a host does that calls from its own thread, while the plugin runs.
+static void *storm_states(void *user)
+{
+    state_storm *storm = user;
+    host *h = storm->host;
+    while (!atomic_load(&storm->stop)) {
+        LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder, folder,
+                                                        NULL, NULL, 0, NULL);
+        if (state)
+            lilv_state_restore(state, h->instance, NULL, NULL, 0, NULL);
+        else
+            atomic_fetch_add(&storm->failed, 1);
+        lilv_state_free(state);
+        atomic_fetch_add(&storm->done, 1);
+        nanosleep(&(struct timespec){0, 3000000}, NULL);
+    }
+    return NULL;
+}
+
+static void storm_parameters(host *h, unsigned long long *state)
+{
+    const int port = FENBY_PORT_PARAMETERS + (int)(test_random(state) * FENBY_N_PARAMETERS);
+    const fenby_parameter_info info = fenby_port_describe(false, port).value;
+    float value = (float)(info.minimum - 1 + test_random(state) * (info.maximum - info.minimum + 2));
+    if (test_random(state) < 0.02) value = NAN;
+    if (test_random(state) < 0.02) value = INFINITY;
+    h->control[port] = value;
+    if (test_random(state) < 0.25)
+        for (int i = 0; i < FENBY_N_PARAMETERS; i++)
+            h->control[FENBY_PORT_PARAMETERS + i] = fenby_parameter_table[i].default_value;
+    h->control[FENBY_PORT_ENABLED] = test_random(state) < 0.9;
+    h->control[FENBY_PORT_THRU] = test_random(state) < 0.5;
+}
+
+static void test_storm(host_config config, int blocks)
+{
+    unsigned long long state = 11;
+    host *h = host_open(config);
+    state_storm storm = {.host = h};
+    pthread_t thread;
+    const int failed = pthread_create(&thread, NULL, storm_states, &storm);
+    REQUIRE(!failed, "no thread");
+    host_send(h, h->urids.watch);
+    int at = 0;
+    for (int i = 0; i < blocks; i++) {
+        const uint32_t n = random_block(&state);
+        if (test_random(&state) < 0.1) storm_parameters(h, &state);
+        if (test_random(&state) < 0.01) host_send_model(h, in_folder("model.fnw"));
+        if (test_random(&state) < 0.01) host_send_model(h, "/nowhere/missing.fnw");
+        if (test_random(&state) < 0.01) host_send_model(h, "");
+        if (test_random(&state) < 0.02) host_send_position(h, n / 2, (int64_t)(test_random(&state) * 1e6), 1);
+        h->control[FENBY_PORT_FREEWHEEL] = i / 50 % 4 == 3;
+        h->midi_room = test_random(&state) < 0.1 ? 16 + (uint32_t)(test_random(&state) * 60) : 8192;
+        play_on(h, &at, n);
+        if (i % 3 == 0) host_rest(h);
+    }
+    atomic_store(&storm.stop, true);
+    pthread_join(thread, NULL);
+    CHECK(atomic_load(&storm.failed) == 0 && atomic_load(&storm.done) > 3, "%d of %d states failed",
+          atomic_load(&storm.failed), atomic_load(&storm.done));
+    h->control[FENBY_PORT_FREEWHEEL] = 0;
+    h->control[FENBY_PORT_ENABLED] = 0;
+    h->midi_room = 8192;
+    for (int i = 0; i < 4; i++) host_play(h, NULL, 256);
+    check_promises(h, "a storm");
+    CHECK(h->notes > FEW && host_hanging(h) == 0, "%d notes, %d hang", h->notes, host_hanging(h));
+    CHECK(h->hops > 100 && h->shown_notes > FEW, "%d hops, %d notes shown", h->hops, h->shown_notes);
+    host_close(h);
+}
+
+// In blocks, as fast as the worker allows: no note is late, none is lost. Where the plugin has a thread of its own
+// nobody can tell whether it rests, so there it may be behind, which it must say.
+static void test_live_as_bounced(host_config config)
+{
+    host *live = host_open(config), *bounced = host_open((host_config){.block = config.block});
+    bounce(bounced, 0, 5);
+    for (int i = 0; i < N + RATE; i += 256) {
+        host_play(live, i < N ? music + i : NULL, 256);
+        host_rest(live);
+    }
+    for (int i = 0; i < 100 && host_hanging(live); i++) {
+        host_play(live, NULL, 256);
+        host_rest(live);
+    }
+    check_promises(live, "live");
+    const int overruns = (int)live->control[FENBY_PORT_OVERRUNS];
+    const int late = (int)(live->control[FENBY_PORT_LATE_EVENTS] - bounced->control[FENBY_PORT_LATE_EVENTS]);
+    const bool behind = config.no_worker && (late > 0 || overruns > 0);
+    CHECK(behind || same_events(live, bounced), "%d events live, %d late, %d bounced", live->n_events, late,
+          bounced->n_events);
+    CHECK(behind || overruns == 0, "%d overruns", overruns);
+    CHECK(host_hanging(live) == 0, "%d notes hang", host_hanging(live));
+    host_close(live);
+    host_close(bounced);
+}
+
+// Plays on until a note sounds.
+static void until_sounding(host *h, int *at)
+{
+    for (int i = 0; i < 2 * N / 256 && !host_hanging(h); i++) {
+        play_on(h, at, 256);
+        host_rest(h);
+    }
+    CHECK(host_hanging(h) > 0 && h->control[FENBY_PORT_SOUNDING_NOTES] > 0, "nothing sounds");
+}
+
+static void test_bypass(void)
+{
+    host *h = host_open((host_config){0});
+    int at = 0;
+    until_sounding(h, &at);
+    h->control[FENBY_PORT_ENABLED] = 0;
+    host_play(h, music, 0);
+    host_play(h, music, 64);
+    CHECK(host_hanging(h) == 0 && h->control[FENBY_PORT_SOUNDING_NOTES] == 0, "%d notes after bypass", host_hanging(h));
+    const int notes = h->notes;
+    for (int i = 0; i < 300; i++) {
+        play_on(h, &at, 256);
+        host_rest(h);
+    }
+    CHECK(h->notes == notes, "%d notes while bypassed", h->notes - notes);
+    h->control[FENBY_PORT_ENABLED] = 1;
+    until_sounding(h, &at);
+
+    lilv_instance_deactivate(h->instance);
+    lilv_instance_activate(h->instance);
+    host_play(h, NULL, 64);
+    CHECK(host_hanging(h) == 0, "%d notes after deactivation", host_hanging(h));
+    until_sounding(h, &at);
+    check_promises(h, "bypass");
+    host_close(h);
+}
+
+static void test_channel(void)
+{
+    host *h = host_open((host_config){0});
+    h->control[FENBY_PORT_PARAMETERS + FENBY_MIDI_CHANNEL] = 16;
+    int at = 0;
+    until_sounding(h, &at);
+    CHECK((h->events[0].bytes[0] & 0x0f) == 15, "channel %d", (h->events[0].bytes[0] & 0x0f) + 1);
+    h->control[FENBY_PORT_PARAMETERS + FENBY_MIDI_CHANNEL] = 1;
+    for (int i = 0; i < 100; i++) play_on(h, &at, 256);
+    h->control[FENBY_PORT_ENABLED] = 0;
+    host_play(h, NULL, 256);
+    check_promises(h, "a change of channel");
+    CHECK(host_hanging(h) == 0, "%d notes hang", host_hanging(h));
+    host_close(h);
+}
+
+// --- models and states ----------------------------------------------------------------------------------------
+
+static void copy_file(const char *from, const char *to, bool damage)
+{
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    REQUIRE(in && out, "%s to %s: %s", from, to, strerror(errno));
+    for (int c, i = 0; (c = getc(in)) != EOF; i++) putc(damage && i == 5000 ? c ^ 1 : c, out);
+    fclose(in);
+    fclose(out);
+}
+
+static void settle(host *h)
+{
+    for (int i = 0; i < 4; i++) {
+        host_play(h, NULL, 64);
+        host_rest(h);
+    }
+}
+
+static void test_model(void)
+{
+    host *h = host_open((host_config){0});
+    int at = 0;
+    until_sounding(h, &at);
+    const char *model = in_folder("model.fnw");
+    host_send_model(h, model);
+    for (int i = 0; i < 8; i++) {
+        play_on(h, &at, 256);
+        host_rest(h);
+    }
+    CHECK(!strcmp(h->model, model), "the model is '%s'", h->model);
+    CHECK(h->log_lines == 0, "%s", h->log);
+    until_sounding(h, &at);
+
+    const char *const bad[] = {"/nowhere/missing.fnw", in_folder("damaged.fnw"), "/dev/null", "/"};
+    for (int i = 0; i < 4; i++) {
+        const int lines = h->log_lines;
+        host_send(h, h->urids.watch);
+        host_send_model(h, bad[i]);
+        settle(h);
+        CHECK(h->log_lines == lines + 1 && strstr(h->log, bad[i]), "%s: '%s'", bad[i], h->log);
+        CHECK(strstr(h->message, bad[i]), "%s: '%s'", bad[i], h->message);
+        CHECK(!strcmp(h->model, model), "%s: the model is '%s'", bad[i], h->model);
+    }
+    h->control[FENBY_PORT_ENABLED] = 0;
+    settle(h);
+    check_promises(h, "another model");
+    CHECK(host_hanging(h) == 0, "%d notes hang", host_hanging(h));
+    host_close(h);
+}
+
+static void test_state(void)
+{
+    host *h = host_open((host_config){0}), *other = host_open((host_config){0});
+    const char *model = in_folder("model.fnw");
+    host_send_model(h, model);
+    settle(h);
+    LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder, folder, NULL,
+                                                    NULL, 0, NULL);
+    REQUIRE(state, "no state");
+    char *text = lilv_state_to_string(h->world, &h->map, &h->unmap, state, "urn:fenby:test-state", NULL);
+    CHECK(text && strstr(text, "model.fnw"), "%s", text);
+    LilvState *read = text ? lilv_state_new_from_string(other->world, &other->map, text) : NULL;
+    REQUIRE(read, "the state cannot be read");
+    lilv_state_restore(read, other->instance, NULL, NULL, 0, NULL);
+    settle(other);
+    CHECK(!strcmp(other->model, model), "the model is '%s'", other->model);
+
+    // A preset says nothing of the model.
+    const char preset[] = "@prefix lv2: <http://lv2plug.in/ns/lv2core#> .\n"
+                          "@prefix pset: <http://lv2plug.in/ns/ext/presets#> .\n"
+                          "<urn:fenby:test-preset> a pset:Preset ; lv2:appliesTo <" FENBY_LV2_URI "> .\n";
+    LilvState *empty = lilv_state_new_from_string(other->world, &other->map, preset);
+    if (empty) lilv_state_restore(empty, other->instance, NULL, NULL, 0, NULL);
+    settle(other);
+    CHECK(empty && !strcmp(other->model, model), "after a preset the model is '%s'", other->model);
+
+    // The file is gone when the session is opened; saving must not forget it.
+    unlink(in_folder("model.fnw"));
+    host *third = host_open((host_config){0});
+    lilv_state_restore(read, third->instance, NULL, NULL, 0, NULL);
+    settle(third);
+    CHECK(third->log_lines == 1, "%d lines of log", third->log_lines);
+    LilvState *kept = lilv_state_new_from_instance(third->plugin, third->instance, &third->map, folder, folder, folder,
+                                                   folder, NULL, NULL, 0, NULL);
+    char *kept_text = lilv_state_to_string(third->world, &third->map, &third->unmap, kept, "urn:fenby:test-state", NULL);
+    CHECK(kept_text && strstr(kept_text, "model.fnw"), "%s", kept_text);
+    copy_file("nn/weights/default.fnw", in_folder("model.fnw"), false);
+
+    free(text);
+    free(kept_text);
+    lilv_state_free(state);
+    lilv_state_free(read);
+    lilv_state_free(empty);
+    lilv_state_free(kept);
+    host_close(h);
+    host_close(other);
+    host_close(third);
+}
+
+static int values_set, values_refused;
+
+// As some hosts do, takes nothing but floats.
+static void set_value(const char *symbol, void *user, const void *value, uint32_t size, uint32_t type)
+{
+    host *h = user;
+    const int parameter = fenby_parameter_find(symbol);
+    const bool good = parameter >= 0 && type == h->urids.atom_float && size == sizeof(float);
+    if (good) memcpy(&h->control[FENBY_PORT_PARAMETERS + parameter], value, sizeof(float));
+    values_set += good;
+    values_refused += !good;
+}
+
+// Each preset is found by a host for both variants, has a label, and sets ports.
+static void test_presets(bool stereo)
+{
+    host *h = host_open((host_config){.stereo = stereo});
+    LilvNode *type = lilv_new_uri(h->world, "http://lv2plug.in/ns/ext/presets#Preset");
+    LilvNodes *presets = lilv_plugin_get_related(h->plugin, type);
+    CHECK(lilv_nodes_size(presets) >= 7, "%u presets", lilv_nodes_size(presets));
+    bool guitar = false;
+    LILV_FOREACH(nodes, i, presets) {
+        const LilvNode *preset = lilv_nodes_get(presets, i);
+        lilv_world_load_resource(h->world, preset);
+        LilvState *state = lilv_state_new_from_world(h->world, &h->map, preset);
+        const char *label = state ? lilv_state_get_label(state) : NULL;
+        values_set = values_refused = 0;
+        if (state) lilv_state_emit_port_values(state, set_value, h);
+        CHECK(label && values_set >= 5 && values_refused == 0, "%s: %d values set, %d refused",
+              lilv_node_as_string(preset), values_set, values_refused);
+        if (label && !strcmp(label, "Guitar")) {
+            guitar = true;
+            CHECK(h->control[FENBY_PORT_PARAMETERS + FENBY_MAXIMUM_POLYPHONY] == 6, "%g strings",
+                  (double)h->control[FENBY_PORT_PARAMETERS + FENBY_MAXIMUM_POLYPHONY]);
+        }
+        lilv_state_free(state);
+    }
+    CHECK(guitar, "no guitar");
+    lilv_nodes_free(presets);
+    lilv_node_free(type);
+    host_close(h);
+}
+
+// --- what did I just play? ------------------------------------------------------------------------------------
+
+static midi_contents saved;
+
+static void test_save(void)
+{
+    host *h = host_open((host_config){0});
+    const char *path = in_folder("saved.mid");
+    host_send(h, h->urids.watch);
+    host_send_save(h, path);
+    settle(h);
+    CHECK(strstr(h->message, "no notes"), "'%s'", h->message);
+    bounce(h, 1024, 1);
+    host_send_save(h, path);
+    settle(h);
+    midi_read_file(&saved, path);
+    CHECK(!*saved.error, "%s: %s", path, saved.error);
+    const int on = midi_count_notes(&saved);
+    CHECK(on == h->notes, "%d notes saved, %d played", on, h->notes);
+    CHECK(saved.count == 2 * (size_t)on && saved.event[0].tick == 0, "%zu events, the first at %ld", saved.count,
+          (long)saved.event[0].tick);
+    host_send_save(h, "/nowhere/saved.mid");
+    settle(h);
+    CHECK(strstr(h->message, "/nowhere/saved.mid"), "'%s'", h->message);
+    host_close(h);
+}
+
+// --- audio through --------------------------------------------------------------------------------------------
+
+static float through[N];
+
+static void run_through(host *h, bool in_place)
+{
+    if (in_place) lilv_instance_connect_port(h->instance, FENBY_PORT_AUDIO + 1, h->audio[0]);
+    unsigned long long state = 3;
+    for (uint32_t at = 0, n; at < N; at += n) {
+        n = random_block(&state);
+        if (n > N - at) n = N - at;
+        host_play(h, music + at, n);
+        memcpy(through + at, h->audio[in_place ? 0 : 1], n * sizeof *through);
+    }
+}
+
+static int differences(uint32_t delay)
+{
+    int n = 0;
+    for (uint32_t i = 0; i < N; i++) n += through[i] != (i < delay ? 0 : music[i - delay]);
+    return n;
+}
+
+static void test_thru(void)
+{
+    for (int in_place = 0; in_place < 2; in_place++) {
+        host *h = host_open((host_config){.synchronous = true});
+        run_through(h, in_place);
+        const uint32_t latency = (uint32_t)h->control[FENBY_PORT_LATENCY];
+        CHECK(latency > 1000 && differences(latency) == 0, "aligned: %d samples differ", differences(latency));
+        host_close(h);
+        h = host_open((host_config){.synchronous = true});
+        h->control[FENBY_PORT_THRU] = FENBY_THRU_DIRECT;
+        run_through(h, in_place);
+        CHECK(differences(0) == 0, "direct: %d samples differ", differences(0));
+        host_close(h);
+    }
+}
+
+// A change of the delay is faded: a slow sine stays smooth.
+static void test_no_click(void)
+{
+    host *h = host_open((host_config){.synchronous = true});
+    float before = 0, steepest = 0, wave[64];
+    for (int block = 0, i = 0; block < 3000; block++) {
+        if (block % 500 == 400) h->control[FENBY_PORT_PARAMETERS + FENBY_MODE] = (float)(block / 500 % 3);
+        if (block == 2800) host_send_model(h, in_folder("model.fnw"));
+        for (int k = 0; k < 64; k++, i++) wave[k] = (float)sin(2 * M_PI * 50 * i / RATE);
+        host_play(h, wave, 64);
+        for (int k = 0; k < 64; k++) {
+            steepest = fmaxf(steepest, fabsf(h->audio[1][k] - before));
+            before = h->audio[1][k];
+        }
+    }
+    CHECK(steepest < 0.02f, "a step of %g", (double)steepest);  // the sine's own: 0.0065
+    host_close(h);
+}
+
+static void test_latency(void)
+{
+    host *h = host_open((host_config){.block = 64});
+    host_play(h, NULL, 0);
+    const float first = h->control[FENBY_PORT_LATENCY];
+    int32_t block = 1024;
+    const LV2_Options_Option options[] = {
+        {LV2_OPTIONS_INSTANCE, 0, h->urids.nominal_block, sizeof block, h->urids.atom_int, &block},
+        {LV2_OPTIONS_INSTANCE, 0, 0, 0, 0, NULL},
+    };
+    int at = 0;
+    until_sounding(h, &at);
+    CHECK(h->options_interface->set(h->instance->lv2_handle, options) == LV2_OPTIONS_SUCCESS, "refused");
+    host_play(h, NULL, 64);
+    CHECK(h->control[FENBY_PORT_LATENCY] == first + 1024 - 64, "latency %g, then %g", (double)first,
+          (double)h->control[FENBY_PORT_LATENCY]);
+    CHECK(host_hanging(h) == 0, "%d notes hang", host_hanging(h));
+    h->control[FENBY_PORT_PARAMETERS + FENBY_MODE] = FENBY_MODE_STUDIO;
+    for (int i = 0; i < 40; i++) {
+        host_play(h, music, 256);
+        host_rest(h);
+    }
+    CHECK(h->control[FENBY_PORT_LATENCY] > first + 1024, "latency %g", (double)h->control[FENBY_PORT_LATENCY]);
+    LV2_Options_Option asked[] = {
+        {LV2_OPTIONS_INSTANCE, 0, h->urids.nominal_block, 0, 0, NULL},
+        {LV2_OPTIONS_INSTANCE, 0, 0, 0, 0, NULL},
+    };
+    CHECK(h->options_interface->get(h->instance->lv2_handle, asked) == LV2_OPTIONS_SUCCESS &&
+              *(const int32_t *)asked[0].value == 1024,
+          "the block length is not told");
+    host_close(h);
+}
+
+// --- what hosts lack, and what they send ----------------------------------------------------------------------
+
+static void test_missing(void)
+{
+    host *h = host_open((host_config){.no_map = true});
+    CHECK(!h->instance && h->log_lines == 1 && strstr(h->log, "urid#map"), "no urid:map: '%s'", h->log);
+    host_close(h);
+    h = host_open((host_config){.rate_hz = 1000});
+    CHECK(!h->instance && h->log_lines == 1 && strstr(h->log, "1000"), "1000 Hz: '%s'", h->log);
+    host_close(h);
+    const host_config configs[] = {{.no_worker = true}, {.no_options = true}, {.no_log = true},
+                                   {.no_worker = true, .no_options = true, .no_log = true}};
+    for (int i = 0; i < 4; i++) {
+        h = host_open(configs[i]);
+        REQUIRE(h->instance, "refused without something that is optional (%d)", i);
+        bounce(h, 1024, 1);
+        CHECK(h->notes > FEW && host_hanging(h) == 0, "%d: %d notes, %d hang", i, h->notes, host_hanging(h));
+        host_close(h);
+    }
+    // Ports that the host leaves unconnected, where it may.
+    h = host_open((host_config){0});
+    for (int i = 0; i < FENBY_PORT_AUDIO; i++) lilv_instance_connect_port(h->instance, (uint32_t)i, NULL);
+    for (int i = 0; i < 100; i++) lilv_instance_run(h->instance, 256);
+    CHECK(true, "no crash");
+    host_close(h);
+}
+
+// Bytes that are no messages, and messages that are cut.
+static void test_bad_messages(void)
+{
+    unsigned long long state = 5;
+    host *h = host_open((host_config){.synchronous = true});
+    for (int i = 0; i < 5000; i++) {
+        host_send_model(h, "/nowhere/missing.fnw");
+        host_send_position(h, (uint32_t)(test_random(&state) * 300), 12345, 1);
+        host_send(h, (LV2_URID)(test_random(&state) * 40));
+        lv2_atom_forge_pop(&h->forge, &h->sequence_frame);
+        const uint32_t size = h->control_in.sequence.atom.size + (uint32_t)sizeof(LV2_Atom);
+        const int n_changes = (int)(test_random(&state) * 6);
+        for (int k = 0; k < n_changes; k++)
+            h->control_in.bytes[8 + (size_t)(test_random(&state) * (size - 8))] = (uint8_t)(256 * test_random(&state));
+        if (i % 7 == 0) h->control_in.sequence.atom.size = (uint32_t)(test_random(&state) * size);
+        h->midi_out.sequence.atom.size = h->notify_out.sequence.atom.size = (uint32_t)(test_random(&state) * 200);
+        lilv_instance_run(h->instance, 64);
+        host_begin_messages(h);
+    }
+    CHECK(true, "no crash");
+    host_close(h);
+}
+
+// --- many -----------------------------------------------------------------------------------------------------
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static double memory_mib(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%*d %ld", &pages) != 1) pages = 0;
+    if (file) fclose(file);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
+}
+
+static void test_many(void)
+{
+    enum { MANY = 100 };
+    static host *hosts[MANY];
+    host *base = host_open((host_config){0});
+    for (int i = 0; i < MANY; i++) {
+        hosts[i] = calloc(1, sizeof *hosts[i]);
+        *hosts[i] = *base;
+    }
+    const double memory = memory_mib(), start_s = now_s();
+    for (int i = 0; i < MANY; i++) {
+        host_instantiate(hosts[i]);
+        REQUIRE(hosts[i]->instance, "instance %d: %s", i, hosts[i]->log);
+        lilv_instance_activate(hosts[i]->instance);
+    }
+    const double seconds = now_s() - start_s, each = (memory_mib() - memory) / MANY;
+    printf("%d instances: %.2f s, %.1f MiB each\n", MANY, seconds, each);
+    CHECK(each < 12, "%g MiB each", each);
+    for (int i = 0; i < MANY; i++) {
+        lilv_instance_free(hosts[i]->instance);
+        free(hosts[i]);
+    }
+    const char *cycles = getenv("FENBY_CYCLES");
+    const int n = cycles ? atoi(cycles) : CYCLES;
+    const double before = memory_mib();
+    lilv_instance_free(base->instance);
+    for (int i = 0; i < n; i++) {
+        host_instantiate(base);
+        lilv_instance_free(base->instance);
+    }
+    CHECK(memory_mib() - before < 4, "%d cycles leave %g MiB", n, memory_mib() - before);
+    base->instance = NULL;
+    host_close(base);
+}
+
+int main(void)
+{
+    const bool made = mkdtemp(folder);
+    REQUIRE(made, "%s: %s", folder, strerror(errno));
+    host_compose(music, N, RATE);
+    copy_file("nn/weights/default.fnw", in_folder("model.fnw"), false);
+    copy_file("nn/weights/default.fnw", in_folder("damaged.fnw"), true);
+
+    test_missing();
+    test_block_lengths();
+    test_same_as_fenby();
+    test_bounce_again();
+    test_live_as_bounced((host_config){.block = 256});
+    test_live_as_bounced((host_config){.block = 256, .synchronous = true});
+    test_live_as_bounced((host_config){.block = 256, .no_worker = true});
+    test_storm((host_config){0}, STORM_BLOCKS);
+    test_storm((host_config){.no_worker = true, .stereo = true}, STORM_BLOCKS);
+    test_bypass();
+    test_channel();
+    test_model();
+    test_state();
+    test_presets(false);
+    test_presets(true);
+    test_save();
+    test_thru();
+    test_no_click();
+    test_latency();
+    test_bad_messages();
+    test_many();
+
+    char command[300];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    const int left = system(command);
+    CHECK(!left, "cannot remove %s", folder);
+    return test_report();
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: ISC
+// The plugin's run() at 64 frames and 48 kHz, in the rhythm of a sound card, beside its worker: it allocates
+// nothing, locks nothing, makes no system call but the futex of its wake-up, and takes next to no time.
+//
+// Allocations and locks are caught by functions of the same names, system calls by a seccomp filter on the audio
+// thread. Under a sanitizer, which replaces the allocator itself, only allocations are looked at, by its hooks.
+// FENBY_SECONDS=600 makes it ten minutes instead of some seconds.
+#include <errno.h>
+#include <dlfcn.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/system/lv2_host.h"
+
+enum { RATE = 48000, BLOCK = 64, MUSIC_SECONDS = 8, N = RATE * MUSIC_SECONDS, BUCKETS = 100000 };
+
+static const double period_us = 1e6 * BLOCK / RATE;
+
+static float music[N];
+static __thread int guarded;     // inside run()
+static atomic_long calls;        // that were made there
+static const char *_Atomic first_call;
+static atomic_long system_calls; // of the audio thread
+static atomic_int first_system_call;
+
+static void take_note(const char *call)
+{
+    if (guarded && atomic_fetch_add(&calls, 1) == 0) atomic_store(&first_call, call);
+}
+
+#if HOST_SANITIZED
+
+int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t),
+                                              void (*)(const volatile void *));
+
+static void on_malloc(const volatile void *p, size_t size)
+{
+    (void)p, (void)size;
+    take_note("malloc");
+}
+
+static void on_free(const volatile void *p)
+{
+    (void)p;
+    take_note("free");
+}
+
+static void watch_calls(void)
+{
+    __sanitizer_install_malloc_and_free_hooks(on_malloc, on_free);
+}
+
+static void watch_system_calls(void)
+{
+}
+
+#else
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void __libc_free(void *p);
+
+void *malloc(size_t size)
+{
+    take_note("malloc");
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    take_note("calloc");
+    return __libc_calloc(n, size);
+}
+
+void *realloc(void *p, size_t size)
+{
+    take_note("realloc");
+    return __libc_realloc(p, size);
+}
+
+void free(void *p)
+{
+    take_note("free");
+    __libc_free(p);
+}
+
+int pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    static int (*real)(pthread_mutex_t *);
+    take_note("pthread_mutex_lock");
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "pthread_mutex_lock");
+    return real(mutex);
+}
+
+static void watch_calls(void)
+{
+}
+
+static void on_system_call(int signal, siginfo_t *info, void *context)
+{
+    (void)signal, (void)context;
+    if (atomic_fetch_add(&system_calls, 1) == 0) atomic_store(&first_system_call, info->si_syscall);
+}
+
+// From here on this thread may wake and sleep, nothing else. What else it tries is counted and fails.
+static void watch_system_calls(void)
+{
+    static const int allowed[] = {SYS_futex, SYS_clock_nanosleep, SYS_clock_gettime, SYS_rt_sigreturn, SYS_exit,
+                                  SYS_madvise, SYS_rt_sigprocmask, SYS_munmap};
+    enum { N_ALLOWED = sizeof allowed / sizeof *allowed };
+    const struct sigaction action = {.sa_sigaction = on_system_call, .sa_flags = SA_SIGINFO};
+    struct sock_filter program[N_ALLOWED + 3];
+    sigaction(SIGSYS, &action, NULL);
+    program[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (int i = 0; i < N_ALLOWED; i++)
+        program[1 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i],
+                                                      (unsigned char)(N_ALLOWED - i), 0);
+    program[N_ALLOWED + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
+    program[N_ALLOWED + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    const struct sock_fprog filter = {N_ALLOWED + 3, program};
+    const int failed = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+    CHECK(!failed, "no seccomp filter: %s", strerror(errno));
+}
+
+#endif
+
+// --- the audio thread -------------------------------------------------------------------------------------------
+
+static double read_us(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return 1e6 * (double)now.tv_sec + 1e-3 * (double)now.tv_nsec;
+}
+
+typedef struct {
+    host *host;
+    long n_blocks, histogram[BUCKETS];  // of 0.1 us
+    double worst_us, worst_cpu_us;
+    bool bursts;  // views, parameters, bypass, models
+} measurement;
+
+static void disturb(measurement *m, long i, unsigned long long *state)
+{
+    host *h = m->host;
+    const int parameter = (int)(test_random(state) * FENBY_N_PARAMETERS);
+    const fenby_parameter_info *info = &fenby_parameter_table[parameter];
+    h->control[FENBY_PORT_ENABLED] = i % 3000 < 2900;
+    h->control[FENBY_PORT_THRU] = i % 2000 < 1000;
+    if (i % 50 == 0 && parameter != FENBY_TUNING)
+        h->control[FENBY_PORT_PARAMETERS + parameter] =
+            (float)(info->minimum + test_random(state) * (info->maximum - info->minimum));
+    if (i % 500 == 0) host_send_position(h, 10, i, 1);
+    if (i % 1000 == 0) host_send(h, i % 2000 ? h->urids.watch : h->urids.unwatch);
+    if (i % 1500 == 0) host_send_model(h, "");
+    if (i % 1700 == 0) host_send_save(h, "/nowhere/saved.mid");
+}
+
+static void measured_run(measurement *m, bool counts)
+{
+    host *h = m->host;
+    lv2_atom_forge_pop(&h->forge, &h->sequence_frame);
+    h->midi_out.sequence.atom = (LV2_Atom){h->midi_room, 0};
+    h->notify_out.sequence.atom = (LV2_Atom){sizeof h->notify_out - sizeof(LV2_Atom), 0};
+    const double cpu_us = read_us(CLOCK_THREAD_CPUTIME_ID), start_us = read_us(CLOCK_MONOTONIC);
+    guarded = 1;
+    h->instance->lv2_descriptor->run(h->instance->lv2_handle, BLOCK);
+    guarded = 0;
+    const double took_us = read_us(CLOCK_MONOTONIC) - start_us;
+    const double took_cpu_us = read_us(CLOCK_THREAD_CPUTIME_ID) - cpu_us;
+    host_read_sequence(h, &h->midi_out.sequence, BLOCK, true);
+    host_read_sequence(h, &h->notify_out.sequence, BLOCK, false);
+    h->frames += BLOCK;
+    host_begin_messages(h);
+    if (!counts) return;
+    const long bucket = (long)(10 * took_us);
+    m->histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
+    m->worst_us = fmax(m->worst_us, took_us);
+    m->worst_cpu_us = fmax(m->worst_cpu_us, took_cpu_us);
+}
+
+static void *play(void *user)
+{
+    measurement *m = user;
+    unsigned long long state = 1;
+    watch_system_calls();
+    struct timespec next;
+    clock_gettime(CLOCK_MONOTONIC, &next);
+    for (long i = 0; i < m->n_blocks; i++) {
+        memcpy(m->host->audio[0], music + i % (N / BLOCK) * BLOCK, BLOCK * sizeof *music);
+        if (m->bursts) disturb(m, i, &state);
+        measured_run(m, i >= 100);  // the first ones touch their memory for the first time
+        next.tv_nsec += (long)(1e3 * period_us);
+        if (next.tv_nsec >= 1000000000) {
+            next.tv_nsec -= 1000000000;
+            next.tv_sec++;
+        }
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+    }
+    return NULL;
+}
+
+static double quantile_us(const measurement *m, double part)
+{
+    long total = 0, below = 0, i = 0;
+    for (int k = 0; k < BUCKETS; k++) total += m->histogram[k];
+    while (i < BUCKETS - 1 && (double)(below += m->histogram[i]) < part * (double)total) i++;
+    return 0.1 * (double)(i + 1);
+}
+
+static void measure(double seconds, bool bursts)
+{
+    static measurement m;
+    m = (measurement){.host = host_open((host_config){.no_worker = true, .block = BLOCK}),
+                      .n_blocks = (long)(seconds * 1e6 / period_us),
+                      .bursts = bursts};
+    atomic_store(&calls, 0);
+    pthread_t thread;
+    const int failed = pthread_create(&thread, NULL, play, &m);
+    REQUIRE(!failed, "no thread");
+    pthread_join(thread, NULL);
+    const char *const first = atomic_load(&first_call);
+    CHECK(atomic_load(&calls) == 0, "run() made %ld calls, the first to %s", atomic_load(&calls), first);
+    CHECK(atomic_load(&system_calls) == 0, "the audio thread made %ld system calls, the first is number %d",
+          atomic_load(&system_calls), atomic_load(&first_system_call));
+    for (int i = FENBY_PORT_LATENCY; i < FENBY_PORT_AUDIO; i++) printf("%g ", (double)m.host->control[i]);
+    const int overruns = (int)m.host->control[FENBY_PORT_OVERRUNS];  // on a machine that is too busy
+    CHECK((m.host->notes > 3 || overruns > 0) && m.host->broken == 0, "%d notes, %d broken", m.host->notes,
+          m.host->broken);
+    const double median_us = quantile_us(&m, 0.5);
+    printf("run() %s: median %.1f us (%.2f %%), 99.9 %% within %.1f us, worst %.1f us (%.1f us of processor time), of "
+           "%ld periods of %.0f us\n", bursts ? "disturbed" : "undisturbed", median_us, 100 * median_us / period_us,
+           quantile_us(&m, 0.999), m.worst_us, m.worst_cpu_us, m.n_blocks, period_us);
+    if (!HOST_SANITIZED) {
+        CHECK(median_us < period_us / 100, "the median is %.1f us", median_us);
+        CHECK(m.worst_cpu_us < period_us / 10, "the worst takes %.1f us", m.worst_cpu_us);
+    }
+    host_close(m.host);
+}
+
+static void test_guard(void)
+{
+    guarded = 1;
+    void *volatile p = malloc(10);
+    free(p);
+    guarded = 0;
+    CHECK(atomic_load(&calls) == 2, "the guard itself: %ld calls noted", atomic_load(&calls));
+}
+
+int main(void)
+{
+    const char *asked = getenv("FENBY_SECONDS");
+    const double seconds = asked ? atof(asked) : 5;
+    host_compose(music, N, RATE);
+    watch_calls();
+    test_guard();
+    measure(seconds, false);
+    measure(seconds, true);
+    return test_report();
+}

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: ISC
+// The plugin's window on a real X server (Xvfb): what is played is seen at its place on the screen, what is clicked
+// reaches the plugin, and a window that nobody sees costs nothing. Leaves a picture in $BUILD/fenby-ui.png.
+#include "plugin/ui/window.h"
+#include "tests/read_midi.h"
+#include "tests/system/lv2_host.h"  // before Xlib, which calls a macro Bool
+
+#include <X11/Xlib.h>
+#include <X11/Xutil.h>
+#include <X11/keysym.h>
+#include <cairo.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <lv2/ui/ui.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RATE = 48000, SECONDS = 8, N = RATE * SECONDS, BLOCK = 512 };
+
+static float music[N];
+static char folder[] = "/tmp/fenby-ui-XXXXXX";
+static pid_t server;
+static Display *display;
+
+// --- the X server -----------------------------------------------------------------------------------------------
+
+static void stop_server(void)
+{
+    if (server > 0) kill(server, SIGTERM);
+    if (server > 0) waitpid(server, NULL, 0);
+    server = 0;
+}
+
+static void start_server(void)
+{
+    int ends[2];
+    const int failed = pipe(ends);
+    REQUIRE(!failed, "no pipe");
+    server = fork();
+    if (server == 0) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", ends[1]);
+        close(ends[0]);
+        if (!freopen("/dev/null", "w", stderr)) _exit(1);
+        execlp("Xvfb", "Xvfb", "-displayfd", number, "-screen", "0", "2000x1200x24", "-nolisten", "tcp", (char *)NULL);
+        _exit(1);
+    }
+    close(ends[1]);
+    atexit(stop_server);
+    char name[32] = ":";
+    const ssize_t length = read(ends[0], name + 1, sizeof name - 2);
+    close(ends[0]);
+    REQUIRE(length > 0, "Xvfb does not start: is it installed?");
+    name[strcspn(name, "\n")] = 0;
+    setenv("DISPLAY", name, 1);
+    display = XOpenDisplay(NULL);
+    REQUIRE(display, "no display %s", name);
+}
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void pause_ms(int ms)
+{
+    nanosleep(&(struct timespec){0, ms * 1000000L}, NULL);
+}
+
+// --- the host's side of the window ------------------------------------------------------------------------------
+
+typedef struct {
+    host *host;
+    void *library;
+    const LV2UI_Descriptor *descriptor;
+    const LV2UI_Idle_Interface *idle;
+    LV2UI_Handle handle;
+    Window parent, window;
+    int watch, unwatch, saves;
+    int resized_width, resized_height;
+    int touched, last_port;
+    float last_value;
+} shown_ui;
+
+static void write_port(LV2UI_Controller controller, uint32_t port, uint32_t size, uint32_t protocol, const void *buffer)
+{
+    shown_ui *u = controller;
+    host *h = u->host;
+    if (protocol == 0 && size == sizeof(float)) {
+        memcpy(&u->last_value, buffer, sizeof(float));
+        u->last_port = (int)port;
+        h->control[port] = u->last_value;
+    } else if (protocol == h->urids.atom_event_transfer) {
+        const LV2_Atom_Object *object = buffer;
+        u->watch += object->body.otype == h->urids.watch;
+        u->unwatch += object->body.otype == h->urids.unwatch;
+        u->saves += object->body.otype == h->urids.save;
+        lv2_atom_forge_frame_time(&h->forge, 0);
+        lv2_atom_forge_write(&h->forge, buffer, size);
+    }
+}
+
+static void take_notify(void *user, const LV2_Atom *atom)
+{
+    shown_ui *u = user;
+    u->descriptor->port_event(u->handle, FENBY_PORT_NOTIFY, (uint32_t)sizeof *atom + atom->size,
+                              u->host->urids.atom_event_transfer, atom);
+}
+
+static int take_resize(LV2UI_Feature_Handle handle, int width, int height)
+{
+    shown_ui *u = handle;
+    u->resized_width = width;
+    u->resized_height = height;
+    XResizeWindow(display, u->parent, (unsigned)width, (unsigned)height);
+    XSync(display, False);
+    return 0;
+}
+
+static void take_touch(LV2UI_Feature_Handle handle, uint32_t port, bool grabbed)
+{
+    (void)port, (void)grabbed;
+    ((shown_ui *)handle)->touched++;
+}
+
+static void open_ui(shown_ui *u, host *h, float scale)
+{
+    char path[4200];
+    *u = (shown_ui){.host = h, .last_port = -1};
+    snprintf(path, sizeof path, "%sfenby_ui.so", host_bundle());
+    u->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    REQUIRE(u->library, "%s", dlerror());
+    const LV2UI_DescriptorFunction get = (LV2UI_DescriptorFunction)dlsym(u->library, "lv2ui_descriptor");
+    REQUIRE(get && get(0) && !get(1), "no descriptor");
+    u->descriptor = get(0);
+    CHECK(!strcmp(u->descriptor->URI, FENBY_LV2_UI_URI), "%s", u->descriptor->URI);
+    u->idle = u->descriptor->extension_data(LV2_UI__idleInterface);
+    REQUIRE(u->idle, "no idle interface");
+    u->parent = XCreateSimpleWindow(display, DefaultRootWindow(display), 0, 0, 100, 100, 0, 0, 0);
+    XMapWindow(display, u->parent);
+    XSync(display, False);
+    LV2UI_Resize resize = {u, take_resize};
+    static LV2UI_Touch touch;
+    touch = (LV2UI_Touch){u, take_touch};
+    const LV2_Options_Option options[] = {
+        {LV2_OPTIONS_INSTANCE, 0, h->urids.scale_factor, sizeof scale, h->urids.atom_float, &scale},
+        {LV2_OPTIONS_INSTANCE, 0, 0, 0, 0, NULL},
+    };
+    const LV2_Feature offered[] = {
+        {LV2_URID__map, &h->map},           {LV2_UI__parent, (void *)u->parent}, {LV2_UI__resize, &resize},
+        {LV2_UI__touch, &touch},            {LV2_OPTIONS__options, (void *)options},
+        {LV2_UI__idleInterface, NULL},
+    };
+    const LV2_Feature *features[] = {&offered[0], &offered[1], &offered[2], &offered[3], &offered[4], &offered[5], NULL};
+    LV2UI_Widget widget = NULL;
+    u->handle = u->descriptor->instantiate(u->descriptor, h->config.stereo ? FENBY_LV2_STEREO_URI : FENBY_LV2_URI,
+                                           host_bundle(), write_port, u, &widget, features);
+    REQUIRE(u->handle, "the window does not open");
+    u->window = (Window)widget;
+    h->on_notify = take_notify;
+    h->notify_user = u;
+}
+
+static void close_ui(shown_ui *u)
+{
+    u->descriptor->cleanup(u->handle);
+    u->host->on_notify = NULL;
+    XDestroyWindow(display, u->parent);
+    XSync(display, False);
+    dlclose(u->library);
+}
+
+// What a host does many times a second.
+static void serve(shown_ui *u)
+{
+    for (uint32_t i = 0; i < FENBY_PORT_AUDIO; i++) {
+        const fenby_port_kind kind = fenby_port_describe(false, (int)i).kind;
+        if (kind == FENBY_CONTROL_IN || kind == FENBY_CONTROL_OUT)
+            u->descriptor->port_event(u->handle, i, sizeof(float), 0, &u->host->control[i]);
+    }
+    CHECK(!u->idle->idle(u->handle), "the window says that it was closed");
+}
+
+static void wait_a_while(shown_ui *u, double seconds)
+{
+    for (const double end_s = now_s() + seconds; now_s() < end_s; pause_ms(5)) serve(u);
+}
+
+static void play(shown_ui *u, const float *samples, int n)
+{
+    for (int at = 0; at + BLOCK <= n; at += BLOCK) {
+        host_play(u->host, samples ? samples + at : NULL, BLOCK);
+        host_rest(u->host);
+        if (at / BLOCK % 4 == 0) serve(u);
+    }
+    wait_a_while(u, 0.1);
+}
+
+// --- what is on the screen --------------------------------------------------------------------------------------
+
+typedef struct {
+    int width, height;
+    uint32_t *pixels;
+} screenshot;
+
+static screenshot take_screenshot(Window window)
+{
+    XWindowAttributes attributes;
+    XGetWindowAttributes(display, window, &attributes);
+    screenshot s = {attributes.width, attributes.height, NULL};
+    XImage *image = XGetImage(display, window, 0, 0, (unsigned)s.width, (unsigned)s.height, AllPlanes, ZPixmap);
+    REQUIRE(image, "no picture of the window");
+    s.pixels = calloc((size_t)s.width * (size_t)s.height, sizeof *s.pixels);
+    for (int y = 0; y < s.height; y++)
+        for (int x = 0; x < s.width; x++) s.pixels[y * s.width + x] = (uint32_t)XGetPixel(image, x, y) & 0xffffff;
+    XDestroyImage(image);
+    return s;
+}
+
+static void keep_screenshot(const screenshot *s, const char *path)
+{
+    cairo_surface_t *surface = cairo_image_surface_create_for_data((unsigned char *)s->pixels, CAIRO_FORMAT_RGB24, s->width,
+                                                                   s->height, 4 * s->width);
+    const cairo_status_t status = cairo_surface_write_to_png(surface, path);
+    CHECK(status == CAIRO_STATUS_SUCCESS, "%s: %s", path, cairo_status_to_string(status));
+    cairo_surface_destroy(surface);
+}
+
+static uint32_t pixel(const screenshot *s, int x, int y)
+{
+    return s->pixels[y * s->width + x];
+}
+
+static int red(uint32_t rgb) { return (int)(rgb >> 16); }
+static int green(uint32_t rgb) { return (int)(rgb >> 8 & 0xff); }
+static int blue(uint32_t rgb) { return (int)(rgb & 0xff); }
+
+static bool is_orange(uint32_t rgb)
+{
+    return red(rgb) > 100 && red(rgb) > green(rgb) * 5 / 4 && green(rgb) > blue(rgb);
+}
+
+// Where things are, at scale 1 and 880 x 440 points: view.c's layout.
+enum { ROLL_LEFT = 51, ROLL_TOP = 50, ROLL_BOTTOM = 412, ROLL_RIGHT = 874 };
+
+static int row_of_key(int key)
+{
+    const double height = (double)(ROLL_BOTTOM - ROLL_TOP) / 88;
+    return (int)(ROLL_TOP + (108 - key + 0.5) * height);
+}
+
+static int count_orange(const screenshot *s, int y, int left, int right)
+{
+    int n = 0;
+    for (int x = left; x < right; x++) n += is_orange(pixel(s, x, y));
+    return n;
+}
+
+// Every key that was played has a bar in its row; rows whose neighbours are silent too have none.
+static void check_notes(const screenshot *s, const host *h, int64_t from)
+{
+    bool played[130] = {false};
+    int missing = 0, wrong = 0, n_played = 0;
+    for (int i = 0; i < h->n_events; i++)
+        if (h->events[i].bytes[0] == 0x90 && h->events[i].frame >= from) played[h->events[i].bytes[1] + 1] = true;
+    for (int key = 21; key <= 108; key++) {
+        const bool orange = count_orange(s, row_of_key(key), ROLL_LEFT, ROLL_RIGHT) >= 2;
+        n_played += played[key + 1];
+        missing += played[key + 1] && !orange;
+        wrong += orange && !played[key] && !played[key + 1] && !played[key + 2];
+    }
+    CHECK(n_played > 5 && missing == 0 && wrong == 0, "%d keys played, %d of them not shown, %d others shown", n_played,
+          missing, wrong);
+}
+
+static int count_colours(const screenshot *s)
+{
+    static uint32_t seen[4096];
+    int n = 0;
+    for (int i = 0; i < s->width * s->height && n < 4096; i += 7) {
+        int k = 0;
+        while (k < n && seen[k] != s->pixels[i]) k++;
+        if (k == n) seen[n++] = s->pixels[i];
+    }
+    return n;
+}
+
+static void click(const shown_ui *u, int x, int y, unsigned button)
+{
+    XEvent event = {.xbutton = {.type = ButtonPress, .display = display, .window = u->window, .x = x, .y = y,
+                                .button = button, .same_screen = True}};
+    XSendEvent(display, u->window, True, ButtonPressMask, &event);
+    event.xbutton.type = ButtonRelease;
+    XSendEvent(display, u->window, True, ButtonReleaseMask, &event);
+    XSync(display, False);
+}
+
+static void drag(const shown_ui *u, int x0, int y0, int x1, int y1)
+{
+    XEvent event = {.xbutton = {.type = ButtonPress, .display = display, .window = u->window, .x = x0, .y = y0,
+                                .button = 1, .same_screen = True}};
+    XSendEvent(display, u->window, True, ButtonPressMask, &event);
+    XEvent motion = {.xmotion = {.type = MotionNotify, .display = display, .window = u->window, .x = x1, .y = y1,
+                                 .state = Button1Mask, .same_screen = True}};
+    XSendEvent(display, u->window, True, PointerMotionMask, &motion);
+    event.xbutton.type = ButtonRelease;
+    event.xbutton.x = x1;
+    event.xbutton.y = y1;
+    XSendEvent(display, u->window, True, ButtonReleaseMask, &event);
+    XSync(display, False);
+}
+
+static void press_key(const shown_ui *u, KeySym key)
+{
+    XEvent event = {.xkey = {.type = KeyPress, .display = display, .window = u->window,
+                             .keycode = XKeysymToKeycode(display, key), .same_screen = True}};
+    XSendEvent(display, u->window, True, KeyPressMask, &event);
+    XSync(display, False);
+}
+
+// --- the tests ----------------------------------------------------------------------------------------------------
+
+static void check_saved(shown_ui *u, const char *how, int least, int most)
+{
+    static midi_contents contents;
+    serve(u);
+    play(u, NULL, 4 * BLOCK);
+    const char *space = strstr(u->host->message, ": ");
+    REQUIRE(space && strstr(u->host->message, "saved"), "%s: '%s'", how, u->host->message);
+    CHECK(!strncmp(space + 2, folder, strlen(folder)), "%s", u->host->message);
+    midi_read_file(&contents, space + 2);
+    const int notes = midi_count_notes(&contents);
+    CHECK(!*contents.error && notes >= least && notes <= most, "%s: %d notes, expected %d to %d (%s)", how, notes, least,
+          most, contents.error);
+    unlink(space + 2);
+    *u->host->message = 0;
+}
+
+static void test_screen(void)
+{
+    host *h = host_open((host_config){.block = BLOCK});
+    shown_ui u;
+    open_ui(&u, h, 1);
+    CHECK(u.resized_width == 880 && u.resized_height == 440, "%d x %d", u.resized_width, u.resized_height);
+    wait_a_while(&u, 0.3);
+    CHECK(u.watch == 1, "a visible window does not watch");
+    play(&u, music, N);
+    screenshot s = take_screenshot(u.window);
+    CHECK(s.width == 880 && s.height == 440, "%d x %d", s.width, s.height);
+    check_notes(&s, h, 0);
+    CHECK(count_colours(&s) > 300, "%d colours", count_colours(&s));
+    CHECK(green(pixel(&s, 12, ROLL_BOTTOM - 4)) > 120, "the meter shows %06x", pixel(&s, 12, ROLL_BOTTOM - 4));
+    CHECK(red(pixel(&s, 12, ROLL_TOP + 4)) < 80, "the clip light is on: %06x", pixel(&s, 12, ROLL_TOP + 4));
+    char path[4200];
+    const char *build = getenv("BUILD");
+    snprintf(path, sizeof path, "%s/fenby-ui.png", build ? build : "build");
+    keep_screenshot(&s, path);
+    free(s.pixels);
+
+    // What is clicked.
+    click(&u, 50, 20, 1);  // mode: live to studio
+    serve(&u);
+    CHECK(u.last_port == FENBY_PORT_PARAMETERS + FENBY_MODE && u.last_value == FENBY_MODE_STUDIO, "port %d is %g",
+          u.last_port, (double)u.last_value);
+    CHECK(u.touched == 2, "touched %d times", u.touched);
+    drag(&u, 270, 20, 324, 20);  // sensitivity: half of its width to the right
+    serve(&u);
+    CHECK(u.last_port == FENBY_PORT_PARAMETERS + FENBY_SENSITIVITY && u.last_value > 0.9f, "port %d is %g", u.last_port,
+          (double)u.last_value);
+    click(&u, 270, 20, 3);
+    serve(&u);
+    CHECK(u.last_value == 0.5f, "not reset: %g", (double)u.last_value);
+    click(&u, 270, 20, 4);
+    serve(&u);
+    CHECK(fabsf(u.last_value - 0.51f) < 1e-6f, "not scrolled: %g", (double)u.last_value);
+
+    // What did I just play?
+    click(&u, 800, 425, 1);
+    check_saved(&u, "the button", h->notes, h->notes);
+    press_key(&u, XK_s);
+    check_saved(&u, "the key", h->notes, h->notes);
+    drag(&u, ROLL_LEFT + 2, ROLL_TOP + 2, ROLL_RIGHT - 2, row_of_key(60));
+    int high = 0;
+    for (int i = 0; i < h->n_events; i++) high += h->events[i].bytes[0] == 0x90 && h->events[i].bytes[1] >= 60;
+    check_saved(&u, "a rectangle", high, high);
+
+    // Too loud: the clip light.
+    for (int i = 0; i < BLOCK * 8; i++) music[i] = i / 50 % 2 ? 1.5f : -1.5f;
+    play(&u, music, 8 * BLOCK);
+    s = take_screenshot(u.window);
+    CHECK(red(pixel(&s, 12, ROLL_TOP + 4)) > 180, "the clip light is off: %06x", pixel(&s, 12, ROLL_TOP + 4));
+    free(s.pixels);
+
+    // Another size.
+    XResizeWindow(display, u.window, 600, 300);
+    XSync(display, False);
+    wait_a_while(&u, 0.2);
+    s = take_screenshot(u.window);
+    CHECK(s.width == 600 && s.height == 300 && count_colours(&s) > 200, "%d x %d, %d colours", s.width, s.height,
+          count_colours(&s));
+    free(s.pixels);
+
+    // Nobody sees it: it says so once, and nothing comes any more.
+    XUnmapWindow(display, u.parent);
+    XSync(display, False);
+    wait_a_while(&u, 0.6);
+    CHECK(u.unwatch == 1, "a hidden window watches on");
+    host_play(h, NULL, BLOCK);
+    host_rest(h);
+    host_play(h, NULL, BLOCK);
+    const int hops = h->hops;
+    play(&u, NULL, 20 * BLOCK);
+    CHECK(h->hops == hops, "%d hops sent to a hidden window", h->hops - hops);
+    XMapWindow(display, u.parent);
+    XSync(display, False);
+    wait_a_while(&u, 0.6);
+    CHECK(u.watch == 2, "a window that is shown again does not watch");
+    close_ui(&u);
+    host_close(h);
+}
+
+static void test_high_density(void)
+{
+    host *h = host_open((host_config){.block = BLOCK, .stereo = true});
+    shown_ui u;
+    open_ui(&u, h, 2);
+    CHECK(u.resized_width == 1760 && u.resized_height == 880, "%d x %d", u.resized_width, u.resized_height);
+    wait_a_while(&u, 0.1);
+    play(&u, music + RATE, RATE);
+    const screenshot s = take_screenshot(u.window);
+    CHECK(s.width == 1760 && s.height == 880 && count_colours(&s) > 300, "%d x %d, %d colours", s.width, s.height,
+          count_colours(&s));
+    free(s.pixels);
+    // The host may destroy its window, and ours within, before it says goodbye.
+    XDestroyWindow(display, u.parent);
+    XSync(display, False);
+    CHECK(u.idle->idle(u.handle), "a destroyed window is still open");
+    u.parent = XCreateSimpleWindow(display, DefaultRootWindow(display), 0, 0, 10, 10, 0, 0, 0);
+    close_ui(&u);
+    host_close(h);
+}
+
+// --- how often it is drawn: the window without the plugin ---------------------------------------------------------
+
+static void nothing_set(void *user, fenby_parameter parameter, float value)
+{
+    (void)user, (void)parameter, (void)value;
+}
+
+static void nothing_touched(void *user, fenby_parameter parameter, bool held)
+{
+    (void)user, (void)parameter, (void)held;
+}
+
+static void nothing_saved(void *user, int64_t from, int64_t to, int lowest, int highest)
+{
+    (void)user, (void)from, (void)to, (void)lowest, (void)highest;
+}
+
+static unsigned long drawings_in(fenby_window *window, fenby_view *view, double seconds, bool hops)
+{
+    static int64_t frame;
+    const unsigned long before = fenby_window_drawings(window);
+    for (const double end_s = now_s() + seconds; now_s() < end_s; pause_ms(3)) {
+        fenby_view_hop hop = {.end_frame = frame += 512, .hop_frames = 512};
+        if (hops) fenby_view_add_hop(view, &hop);
+        CHECK(fenby_window_idle(window), "closed");
+    }
+    return fenby_window_drawings(window) - before;
+}
+
+static void test_drawings(void)
+{
+    char error[256];
+    const fenby_view_actions actions = {NULL, nothing_set, nothing_touched, nothing_saved};
+    fenby_view *view = fenby_view_new(&actions);
+    fenby_window *window = fenby_window_new(view, 0, 1, "Fenby", error, sizeof error);
+    REQUIRE(window, "%s", error);
+    drawings_in(window, view, 0.3, false);
+    const unsigned long busy = drawings_in(window, view, 1, true);
+    CHECK(busy >= 5 && busy <= 31, "%lu drawings in a second", busy);
+    const unsigned long idle = drawings_in(window, view, 0.5, false);
+    CHECK(idle <= 1, "%lu drawings without a change", idle);
+    XUnmapWindow(display, fenby_window_id(window));
+    XSync(display, False);
+    drawings_in(window, view, 0.1, false);
+    const unsigned long hidden = drawings_in(window, view, 0.5, true);
+    CHECK(hidden == 0 && !fenby_window_visible(window), "%lu drawings of a hidden window", hidden);
+    XMapWindow(display, fenby_window_id(window));
+    XSync(display, False);
+    drawings_in(window, view, 0.4, true);
+    Window cover = XCreateSimpleWindow(display, DefaultRootWindow(display), 0, 0, 2000, 1200, 0, 0, 0);
+    XMapRaised(display, cover);
+    XSync(display, False);
+    drawings_in(window, view, 0.1, false);
+    const unsigned long covered = drawings_in(window, view, 0.5, true);
+    CHECK(covered == 0, "%lu drawings of a covered window", covered);
+    XDestroyWindow(display, cover);
+    fenby_window_free(window);
+    fenby_view_free(view);
+
+    setenv("DISPLAY", ":nowhere", 1);
+    CHECK(!fenby_window_new(view, 0, 1, "Fenby", error, sizeof error) && strstr(error, ":nowhere"), "'%s'", error);
+}
+
+int main(void)
+{
+    const bool made = mkdtemp(folder);
+    REQUIRE(made, "%s: %s", folder, strerror(errno));
+    setenv("XDG_MUSIC_DIR", folder, 1);
+    start_server();
+    host_compose(music, N, RATE);
+    test_screen();
+    test_high_density();
+    test_drawings();
+    XCloseDisplay(display);
+    rmdir(folder);
+    return test_report();
+}
