@@ -4,15 +4,16 @@
 //
 // In timing tight an event leaves D frames after the sound that caused it:
 //
-//     D = (L + 1) hops           the lookahead of the mode's onset head, and the hop in which the sound began
-//       + the CQT's tail         the fall of the windows (fenby_cqt_tail_samples): head room for the late ones
-//       + the resampler's reach  fenby_resampler_lookahead_frames
-//       + the margin             one block and one hop for the worker; 0 offline (block_frames = 0)
+//     D = (L + 1/2) hops        the lookahead of the mode's onset head, and the rest of the hop in which the sound
+//                               began: half of one on average
+//       + the CQT's tail        the fall of the windows (fenby_cqt_tail_samples)
+//       + the resampler's reach fenby_resampler_lookahead_frames
+//       + the margin            one block and one hop for the worker; 0 offline (block_frames = 0)
 //
-// with a hop of FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE host frames. The network reports an onset L hops after
-// the hop that holds it, so the decision falls at most L + 1 hops after the sound; the tail and the margin lie
-// after that. In timing asap an event leaves when the worker has it: that is D less the margin at most, for
-// what is decided in time.
+// with a hop of FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE host frames. The network was trained to report an onset at
+// the latest L hops after the hop that holds it, and earlier when it is sure: most notes are decided before D and
+// wait for it. A soft attack that takes longer leaves at once and counts as late. Half a hop more would make fewer
+// notes late and all of them later. In timing asap an event leaves when the worker has it.
 //
 // Units: host frames. Thread: any. Allocation: none. Errors: none; weights without onset heads count as L = 0.
 #ifndef FENBY_LATENCY_H

@@ -390,7 +390,7 @@ static void test_parameters_and_status(void)
     parameters.value[FENBY_MODE] = FENBY_MODE_LIVE;
     const fenby_engine_status status = status_of(engine);
     CHECK(status.latency_frames == fenby_latency_frames(RATE, 128, &parameters, weights), "one latency");
-    CHECK(studio - status.latency_frames == ceil(3 * 256 * RATE / 22050.0), "three hops less in mode live");
+    CHECK(fabs(studio - status.latency_frames - 3 * 256 * RATE / 22050.0) < 1, "three hops less in mode live");
     CHECK(fabsf(status.level_db + 6.02f) < 0.1f, "level %g dB", status.level_db);
     CHECK(status.worker_load > 0 && status.worker_load < 1, "load %g", status.worker_load);
     fenby_engine_free(engine);

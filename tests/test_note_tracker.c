@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "dsp/features.h"
+#include "dsp/cqt.h"
 #include "dsp/latency.h"
 #include "dsp/schedule.h"
 #include "tests/test.h"
@@ -214,9 +215,9 @@ static void test_latency(void)
     const uint32_t offline = fenby_latency_of_lookahead(44100, 0, 2);
     const uint32_t live = fenby_latency_of_lookahead(44100, 128, 2);
     CHECK(live - offline == 128 + 512, "one block and one hop, not %u", live - offline);
-    CHECK(offline > 3 * 512 && offline < 4 * 512, "%u frames", offline);
+    CHECK(offline > 2.5 * 512 && offline < 3.5 * 512, "%u frames", offline);
     CHECK(fenby_latency_of_lookahead(44100, 0, 3) - offline == 512, "one hop for each frame of lookahead");
-    CHECK(fenby_latency_of_lookahead(22050, 0, 0) >= 256, "no resampler");
+    CHECK(fenby_latency_of_lookahead(22050, 0, 0) == 128u + (unsigned)fenby_cqt_tail_samples(), "no resampler");
 }
 
 // --- when notes start --------------------------------------------------------------------------------------
