@@ -5,6 +5,7 @@
 #   make check           all tests, likewise; ends with "N passed, N failed"
 #   make check-asan      the tests under the address and undefined behaviour sanitizers
 #   make check-tsan      the tests under the thread sanitizer
+#   make check-ardour    the plugin in Ardour
 #   make bench           what each stage costs
 #   make accuracy EVAL=DIR SCORE=score.py   transcribe a folder of recordings and score it
 #   make install         to PREFIX (/usr/local), LV2DIR; honours DESTDIR
@@ -34,7 +35,8 @@ ifeq ($(LV2),yes)
 BUILD_PACKAGES += lv2-dev libx11-dev
 endif
 DEMO_PACKAGES  = $(BUILD_PACKAGES) fluidsynth fluid-soundfont-gm
-CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy $(if $(filter yes,$(JACK)),jackd2)
+CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy $(if $(filter yes,$(JACK)),jackd2) \
+                 $(if $(filter yes,$(LV2)),liblilv-dev lilv-utils sordi jalv xvfb fonts-dejavu-core)
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 FLAGS = -std=c11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
@@ -51,7 +53,8 @@ LIB_OBJECTS = $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIBRARY     = $(BUILD)/libfenby.a
 LV2_TESTS   = $(patsubst tests/%.c,$(BUILD)/tests/%,tests/test_ttl.c $(wildcard tests/system/test_lv2_*.c))
 TESTS       = $(filter-out $(LV2_TESTS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))) \
-              $(if $(filter yes,$(LV2)),$(LV2_TESTS)) $(if $(filter yes,$(JACK)),$(JACK_TESTS))
+              $(if $(filter yes,$(LV2)),$(LV2_TESTS)) $(if $(filter yes,$(JACK)),$(JACK_TESTS)) \
+              $(if $(filter yesyes,$(LV2)$(JACK)$(SANITIZE)),tests/system/test_lv2_jalv.sh)
 JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) tests/system/test_jack.sh
 JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_witness.so
 TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
@@ -65,8 +68,8 @@ JACK_PKGS    = $(FENBY_PKGS) jack liblo
 
 PROGRAMS = $(BUILD)/fenby $(if $(filter yes,$(JACK)),$(BUILD)/fenby-jack)
 
-.PHONY: all plugin setup setup-demo setup-check demo check check-run check-asan check-tsan bench accuracy install \
-        uninstall clean train-library
+.PHONY: all plugin setup setup-demo setup-check demo check check-run check-asan check-tsan check-ardour bench \
+        accuracy install uninstall clean train-library
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS) $(if $(filter yes,$(LV2)),plugin)
@@ -165,6 +168,16 @@ $(BUILD)/tests/system/jack_witness.so: tests/system/jack_witness.c
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(FLAGS)) $(CFLAGS) -fvisibility=default -shared $< -o $@
 tests/system/test_jack.sh: $(JACK_TOOLS) $(BUILD)/tests/system/test_jack_recorder
+tests/system/test_lv2_jalv.sh: $(BUILD)/tests/system/jack_player
+
+# Ardour is large, so this is apart.
+check-ardour: setup-check
+	@.ci/setup ardour
+	+$(MAKE) --no-print-directory all $(BUILD)/tests/music/compose $(BUILD)/tests/system/lv2_witness.so
+	@BUILD=$(BUILD) tests/system/test_lv2_ardour.sh
+
+$(BUILD)/tests/system/lv2_witness.so: $(BUILD)/tests/system/lv2_witness.o
+	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) -shared $< -o $@
 
 check: setup-check
 	+$(MAKE) --no-print-directory check-run WERROR=1
@@ -181,6 +194,10 @@ check-tsan: setup-check
 bench: setup
 	+$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench
 	@$(BUILD)/tests/bench/bench
+ifeq ($(LV2),yes)
+	+$(MAKE) --no-print-directory plugin
+	@tests/bench/lv2bench.sh $(BUILD)/fenby.lv2
+endif
 
 accuracy: setup
 	+$(MAKE) --no-print-directory all

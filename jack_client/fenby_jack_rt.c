@@ -140,8 +140,9 @@ static void work_now(fenby_jack_rt *rt)
     pthread_mutex_unlock(rt->working);
 }
 
-static void run(fenby_jack_rt *rt, const period *now)
+static void run(fenby_jack_rt *rt, period *now)
 {
+    now->first_frame = rt->next_frame;
     push(rt, now->n_frames);
     rt->next_frame = now->first_frame + now->n_frames;
     if (atomic_load(&rt->is_freewheeling)) work_now(rt);
@@ -149,6 +150,14 @@ static void run(fenby_jack_rt *rt, const period *now)
         atomic_store_explicit(&rt->end_notes, false, memory_order_relaxed);
     send_due_events(rt, now);
     wake_worker(rt);
+}
+
+// Once it has said so, what the control thread may set is no longer looked at.
+static void fall_silent(fenby_jack_rt *rt, period *now)
+{
+    now->first_frame = rt->next_frame;
+    rt->is_waiting = false;
+    if (end_every_note(rt, now)) atomic_store(&rt->is_quiet, true);
 }
 
 // JACK's clock need not be the system's.
@@ -168,7 +177,7 @@ static void find_time(fenby_jack_rt *rt, period *now)
 int fenby_jack_rt_process(jack_nframes_t n_frames, void *user)
 {
     fenby_jack_rt *rt = user;
-    period now = {.n_frames = n_frames, .first_frame = rt->next_frame};
+    period now = {.n_frames = n_frames};
     find_time(rt, &now);
     if (rt->midi_out) now.midi = jack_port_get_buffer(rt->midi_out, n_frames);
     if (now.midi) jack_midi_clear_buffer(now.midi);
@@ -178,9 +187,8 @@ int fenby_jack_rt_process(jack_nframes_t n_frames, void *user)
     atomic_store(&rt->is_inside, true);
     if (!atomic_load(&rt->is_held)) {
         run(rt, &now);
-    } else {
-        rt->is_waiting = false;
-        if (end_every_note(rt, &now)) atomic_store(&rt->is_quiet, true);
+    } else if (!atomic_load(&rt->is_quiet)) {
+        fall_silent(rt, &now);
     }
     atomic_store(&rt->is_inside, false);
     return 0;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: ISC
 // What the plugin and its UI say to each other, as atoms through the ports control and notify.
 //
-// To the plugin:   WATCH and UNWATCH (objects): send views and notes, or stop. SAVE (object): write the notes of
-//                  the last minutes to a file. patch:Set and patch:Get of the model.
+// To the plugin:   WATCH and UNWATCH (objects): send views and notes, or stop. SAVE (object): write the
+//                  notes of the last minutes to a file. patch:Set and patch:Get of the model.
 // From the plugin: VIEW (fenby_view_hop), NOTE (fenby_view_note), MESSAGE (text for people), patch:Set of the
 //                  model.
-// Units: frames of the host since the plugin was made (its clock, which no reset turns back). Thread: any, it is
-// constant once mapped. Allocation: the host's map. Errors: none.
+// Units: frames of the host since the plugin was made (its clock, which no reset turns back). Thread: any, it
+// is constant once mapped. Allocation: the host's map. Errors: none.
 #ifndef FENBY_MESSAGES_H
 #define FENBY_MESSAGES_H
 
@@ -17,7 +17,8 @@
 #define FENBY_URI_MODEL "urn:fenby:model"
 
 typedef struct {
-    LV2_URID atom_event_transfer, atom_object, atom_path, atom_string, atom_urid, atom_int, atom_long, atom_float;
+    LV2_URID atom_event_transfer, atom_object, atom_path, atom_string, atom_urid, atom_int, atom_long,
+        atom_float;
     LV2_URID midi_event;
     LV2_URID patch_get, patch_set, patch_property, patch_value;
     LV2_URID time_position, time_frame, time_speed;

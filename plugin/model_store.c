@@ -23,7 +23,8 @@ static fenby_model *models;
 static fenby_model *find(const char *path, struct timespec changed)
 {
     fenby_model *m = models;
-    while (m && (strcmp(m->path, path) || m->changed.tv_sec != changed.tv_sec || m->changed.tv_nsec != changed.tv_nsec))
+    while (m && (strcmp(m->path, path) || m->changed.tv_sec != changed.tv_sec ||
+                 m->changed.tv_nsec != changed.tv_nsec))
         m = m->next;
     return m;
 }

@@ -29,41 +29,59 @@ static const char *const parameter_groups[FENBY_N_PARAMETERS] = {
     [FENBY_SUSTAIN] = "output",
 };
 
-#define STATUS_PORT(symbol, name, unit, kind, minimum, maximum, value, help) \
-    {FENBY_CONTROL_OUT, {symbol, name, unit, kind, minimum, maximum, value, NULL, help}, "status", NULL, NULL}
+#define STATUS_PORT(symbol, name, unit, kind, minimum, maximum, value, help)                                \
+    {                                                                                                       \
+        FENBY_CONTROL_OUT, {symbol, name, unit, kind, minimum, maximum, value, NULL, help}, "status", NULL, \
+            NULL                                                                                            \
+    }
 
 static const fenby_port own_ports[FENBY_PORT_AUDIO] = {
     [FENBY_PORT_CONTROL] = {FENBY_ATOM_IN,
-                            {.symbol = "control", .name = "Control", .help = "messages of the host and the window"},
-                            NULL, "lv2:control", NULL},
-    [FENBY_PORT_MIDI_OUT] = {FENBY_ATOM_OUT,
-                             {.symbol = "midi_out", .name = "MIDI out", .help = "the notes"},
-                             NULL, NULL, NULL},
+                            {.symbol = "control",
+                             .name = "Control",
+                             .help = "messages of the host and the window"},
+                            NULL,
+                            "lv2:control",
+                            NULL},
+    [FENBY_PORT_MIDI_OUT] =
+        {FENBY_ATOM_OUT, {.symbol = "midi_out", .name = "MIDI out", .help = "the notes"}, NULL, NULL, NULL},
     [FENBY_PORT_NOTIFY] = {FENBY_ATOM_OUT,
-                           {.symbol = "notify", .name = "Notify", .help = "messages to the host and the window"},
-                           NULL, "lv2:control", NULL},
+                           {.symbol = "notify",
+                            .name = "Notify",
+                            .help = "messages to the host and the window"},
+                           NULL,
+                           "lv2:control",
+                           NULL},
     [FENBY_PORT_ENABLED] = {FENBY_CONTROL_IN,
                             {"enabled", "Enabled", "", FENBY_CHOICE, 0, 1, 1, switch_labels,
                              "off: every note ends and none begins"},
-                            NULL, "lv2:enabled", NULL},
+                            NULL,
+                            "lv2:enabled",
+                            NULL},
     [FENBY_PORT_FREEWHEEL] = {FENBY_CONTROL_IN,
                               {"freewheel", "Freewheel", "", FENBY_CHOICE, 0, 1, 0, switch_labels,
                                "on: the host does not run in real time, so each block waits for its notes"},
-                              NULL, "lv2:freeWheeling", "pprops:notOnGUI"},
+                              NULL,
+                              "lv2:freeWheeling",
+                              "pprops:notOnGUI"},
     [FENBY_PORT_THRU] = {FENBY_CONTROL_IN,
                          {"thru", "Thru", "", FENBY_CHOICE, 0, 1, FENBY_THRU_ALIGNED, thru_labels,
                           "aligned: the audio leaves together with its notes; direct: at once"},
-                         "output", NULL, NULL},
+                         "output",
+                         NULL,
+                         NULL},
     [FENBY_PORT_LATENCY] = {FENBY_CONTROL_OUT,
                             {"latency", "Latency", "frames", FENBY_INTEGER, 0, 1e6f, 0, NULL,
                              "from a sound to its note"},
-                            NULL, "lv2:latency", "lv2:reportsLatency"},
+                            NULL,
+                            "lv2:latency",
+                            "lv2:reportsLatency"},
     [FENBY_PORT_INPUT_LEVEL] = STATUS_PORT("input_level", "Input level", "dB", FENBY_CONTINUOUS, -120, 18, -120,
                                            "peak after the input gain; above 0 dB it clips"),
     [FENBY_PORT_SOUNDING_NOTES] = STATUS_PORT("sounding_notes", "Sounding notes", "", FENBY_INTEGER, 0, 128, 0,
                                               "how many notes sound now"),
-    [FENBY_PORT_WORKER_LOAD] = STATUS_PORT("worker_load", "Load", "%", FENBY_CONTINUOUS, 0, 100, 0,
-                                           "of one processor core"),
+    [FENBY_PORT_WORKER_LOAD] =
+        STATUS_PORT("worker_load", "Load", "%", FENBY_CONTINUOUS, 0, 100, 0, "of one processor core"),
     [FENBY_PORT_LATE_EVENTS] = STATUS_PORT("late_events", "Late notes", "", FENBY_INTEGER, 0, 1e6f, 0,
                                            "notes that left later than the latency says"),
     [FENBY_PORT_OVERRUNS] = STATUS_PORT("overruns", "Overruns", "", FENBY_INTEGER, 0, 1e6f, 0,
@@ -71,7 +89,9 @@ static const fenby_port own_ports[FENBY_PORT_AUDIO] = {
     [FENBY_PORT_NOTE_TRIGGERED] = {FENBY_CONTROL_OUT,
                                    {"note_triggered", "Note", "", FENBY_CHOICE, 0, 1, 0, switch_labels,
                                     "lights up at each note"},
-                                   "status", NULL, NULL},
+                                   "status",
+                                   NULL,
+                                   NULL},
 };
 
 static const fenby_port mono_ports[] = {
@@ -80,23 +100,36 @@ static const fenby_port mono_ports[] = {
 };
 
 static const fenby_port stereo_ports[] = {
-    {FENBY_AUDIO_IN, {.symbol = "in_left", .name = "In left", .help = "what is listened to"}, "stereo_in", "pg:left",
+    {FENBY_AUDIO_IN,
+     {.symbol = "in_left", .name = "In left", .help = "what is listened to"},
+     "stereo_in",
+     "pg:left",
      NULL},
-    {FENBY_AUDIO_IN, {.symbol = "in_right", .name = "In right", .help = "what is listened to"}, "stereo_in",
-     "pg:right", NULL},
-    {FENBY_AUDIO_OUT, {.symbol = "out_left", .name = "Out left", .help = "the same audio"}, "stereo_out", "pg:left",
+    {FENBY_AUDIO_IN,
+     {.symbol = "in_right", .name = "In right", .help = "what is listened to"},
+     "stereo_in",
+     "pg:right",
      NULL},
-    {FENBY_AUDIO_OUT, {.symbol = "out_right", .name = "Out right", .help = "the same audio"}, "stereo_out",
-     "pg:right", NULL},
+    {FENBY_AUDIO_OUT,
+     {.symbol = "out_left", .name = "Out left", .help = "the same audio"},
+     "stereo_out",
+     "pg:left",
+     NULL},
+    {FENBY_AUDIO_OUT,
+     {.symbol = "out_right", .name = "Out right", .help = "the same audio"},
+     "stereo_out",
+     "pg:right",
+     NULL},
 };
 
-#define COMMON_GROUPS                                                                    \
-    {"delay", "Delay", "how soon a note is written", false},                             \
-    {"listening", "Listening", "what counts as a note", false},                          \
-    {"velocity", "Velocity", "how loud notes become", false},                            \
-    {"input", "Input", "what is listened to", false},                                    \
-    {"output", "Output", "what is sent", false},                                         \
-    {"status", "Status", "what goes on", false}
+#define COMMON_GROUPS                                                                                  \
+    {"delay", "Delay", "how soon a note is written", false},                                           \
+        {"listening", "Listening", "what counts as a note", false},                                    \
+        {"velocity", "Velocity", "how loud notes become", false},                                      \
+        {"input", "Input", "what is listened to", false}, {"output", "Output", "what is sent", false}, \
+    {                                                                                                  \
+        "status", "Status", "what goes on", false                                                      \
+    }
 
 static const fenby_port_group mono_groups[] = {COMMON_GROUPS, {NULL, NULL, NULL, false}};
 static const fenby_port_group stereo_groups[] = {
@@ -115,8 +148,8 @@ fenby_port fenby_port_describe(bool stereo, int index)
 {
     const int parameter = index - FENBY_PORT_PARAMETERS;
     if (parameter >= 0 && parameter < FENBY_N_PARAMETERS)
-        return (fenby_port){FENBY_CONTROL_IN, fenby_parameter_table[parameter], parameter_groups[parameter], NULL,
-                            parameter == FENBY_TUNING ? "pprops:expensive" : NULL};
+        return (fenby_port){FENBY_CONTROL_IN, fenby_parameter_table[parameter], parameter_groups[parameter],
+                            NULL, parameter == FENBY_TUNING ? "pprops:expensive" : NULL};
     if (index < FENBY_PORT_AUDIO) return own_ports[index];
     return stereo ? stereo_ports[index - FENBY_PORT_AUDIO] : mono_ports[index - FENBY_PORT_AUDIO];
 }

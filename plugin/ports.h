@@ -16,13 +16,13 @@
 #define FENBY_LV2_UI_URI "urn:fenby:ui"
 
 enum {
-    FENBY_PORT_CONTROL,    // atoms in: patch messages, transport, the UI's wishes
-    FENBY_PORT_MIDI_OUT,   // atoms out: the notes
-    FENBY_PORT_NOTIFY,     // atoms out: for the UI
-    FENBY_PORT_ENABLED,    // 0: bypassed
-    FENBY_PORT_FREEWHEEL,  // 1: the host runs faster or slower than real time
-    FENBY_PORT_THRU,       // which audio goes out
-    FENBY_PORT_PARAMETERS, // the first of the table
+    FENBY_PORT_CONTROL,     // atoms in: patch messages, transport, the UI's wishes
+    FENBY_PORT_MIDI_OUT,    // atoms out: the notes
+    FENBY_PORT_NOTIFY,      // atoms out: for the UI
+    FENBY_PORT_ENABLED,     // 0: bypassed
+    FENBY_PORT_FREEWHEEL,   // 1: the host runs faster or slower than real time
+    FENBY_PORT_THRU,        // which audio goes out
+    FENBY_PORT_PARAMETERS,  // the first of the table
     FENBY_PORT_LATENCY = FENBY_PORT_PARAMETERS + FENBY_N_PARAMETERS,
     FENBY_PORT_INPUT_LEVEL,
     FENBY_PORT_SOUNDING_NOTES,

@@ -54,7 +54,8 @@ static int64_t first_onset(const fenby_recent_notes *r, int64_t from, int64_t to
     int64_t first = INT64_MAX;
     for (uint64_t i = first_kept(r); i < r->added; i++) {
         const fenby_sent_note *note = &r->notes[i % ROOM];
-        if (note->velocity && note->frame < first && wanted(note, from, to, lowest, highest)) first = note->frame;
+        if (note->velocity && note->frame < first && wanted(note, from, to, lowest, highest))
+            first = note->frame;
     }
     return first;
 }

@@ -13,7 +13,7 @@
 typedef struct fenby_recent_notes fenby_recent_notes;
 
 typedef struct {
-    int64_t frame;     // where the sound began or ended
+    int64_t frame;                   // where the sound began or ended
     uint8_t key, velocity, channel;  // velocity 0: the note ends; channel 1 .. 16
 } fenby_sent_note;
 
@@ -24,7 +24,8 @@ void fenby_recent_notes_add(fenby_recent_notes *notes, const fenby_sent_note *no
 
 // Writes the notes that began in from .. to, on the keys lowest .. highest, as a MIDI file that begins with the
 // first of them. Those which sound on end at now. Returns how many there were, or -1 with one line in error.
-int fenby_recent_notes_save(const fenby_recent_notes *notes, const char *path, int64_t from, int64_t to, int lowest,
-                            int highest, int64_t now, const char *text, char *error, size_t error_size);
+int fenby_recent_notes_save(const fenby_recent_notes *notes, const char *path, int64_t from, int64_t to,
+                            int lowest, int highest, int64_t now, const char *text, char *error,
+                            size_t error_size);
 
 #endif

@@ -9,7 +9,7 @@ enum { FADE_FRAMES = 512 };
 
 struct fenby_thru {
     uint32_t mask, most_delay;
-    uint32_t written;    // samples taken in, modulo 2^32
+    uint32_t written;  // samples taken in, modulo 2^32
     uint32_t delay, next_delay;
     uint32_t fade_left;  // frames until next_delay is reached; 0: there is none
     bool fresh;          // the first delay needs no fade

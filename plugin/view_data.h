@@ -11,9 +11,9 @@
 #include "../dsp/features.h"
 
 typedef struct {
-    int64_t end_frame;                 // where the hop ends
-    float hop_frames;                  // how long it is
-    uint8_t spectrum[FENBY_N_CONTOUR]; // three bins a key, 0 .. 255: -100 .. +20 dB
+    int64_t end_frame;                  // where the hop ends
+    float hop_frames;                   // how long it is
+    uint8_t spectrum[FENBY_N_CONTOUR];  // three bins a key, 0 .. 255: -100 .. +20 dB
     uint8_t onset[FENBY_N_KEYS];
     uint8_t sounding[FENBY_N_KEYS];
 } fenby_view_hop;

@@ -46,26 +46,30 @@ static bool is_near(const LilvNode *node, float value)
     return node && fabsf(lilv_node_as_float(node) - value) <= 1e-5f * fmaxf(1, fabsf(value));
 }
 
-static void check_scale_points(const LilvPlugin *plugin, const LilvPort *port, const fenby_parameter_info *value)
+static void check_scale_points(const LilvPlugin *plugin, const LilvPort *port,
+                               const fenby_parameter_info *value)
 {
     LilvScalePoints *points = lilv_port_get_scale_points(plugin, port);
     unsigned right = 0;
-    LILV_FOREACH(scale_points, i, points) {
+    LILV_FOREACH(scale_points, i, points)
+    {
         const LilvScalePoint *point = lilv_scale_points_get(points, i);
         const int number = lilv_node_as_int(lilv_scale_point_get_value(point));
         if (number < 0 || number > (int)value->maximum) continue;
         right += !strcmp(lilv_node_as_string(lilv_scale_point_get_label(point)), value->labels[number]);
     }
     const unsigned expected = (unsigned)value->maximum + 1;
-    CHECK(lilv_scale_points_size(points) == expected && right == expected, "%s: %u scale points, %u of %u right",
-          value->symbol, lilv_scale_points_size(points), right, expected);
+    CHECK(lilv_scale_points_size(points) == expected && right == expected,
+          "%s: %u scale points, %u of %u right", value->symbol, lilv_scale_points_size(points), right,
+          expected);
     lilv_scale_points_free(points);
 }
 
 static void check_value(const LilvPlugin *plugin, const LilvPort *port, const fenby_parameter_info *value)
 {
-    static const char *const units[][2] = {{"dB", "db"}, {"Hz", "hz"}, {"ms", "ms"}, {"key", "midiNote"},
-                                           {"semitones", "semitone12TET"}, {"frames", "frame"}, {"%", "pc"}};
+    static const char *const units[][2] = {
+        {"dB", "db"},        {"Hz", "hz"}, {"ms", "ms"}, {"key", "midiNote"}, {"semitones", "semitone12TET"},
+        {"frames", "frame"}, {"%", "pc"}};
     LilvNode *by_default, *minimum, *maximum;
     lilv_port_get_range(plugin, port, &by_default, &minimum, &maximum);
     CHECK(is_near(by_default, value->default_value) && is_near(minimum, value->minimum) &&
@@ -104,13 +108,15 @@ static void check_port(const LilvPlugin *plugin, bool stereo, int index)
     const LilvPort *port = lilv_plugin_get_port_by_index(plugin, (uint32_t)index);
     REQUIRE(port, "no port %d", index);
     const char *symbol = lilv_node_as_string(lilv_port_get_symbol(plugin, port));
-    CHECK(!strcmp(symbol, expected.value.symbol), "port %d is %s, not %s", index, symbol, expected.value.symbol);
+    CHECK(!strcmp(symbol, expected.value.symbol), "port %d is %s, not %s", index, symbol,
+          expected.value.symbol);
     LilvNode *name = lilv_port_get_name(plugin, port);
     CHECK(name && !strcmp(lilv_node_as_string(name), expected.value.name), "%s: the name is '%s'", symbol,
           lilv_node_as_string(name));
     lilv_node_free(name);
     for (int i = 0; i < 2; i++)
-        CHECK(port_has_class(plugin, port, classes[expected.kind][i]), "%s is no %s", symbol, classes[expected.kind][i]);
+        CHECK(port_has_class(plugin, port, classes[expected.kind][i]), "%s is no %s", symbol,
+              classes[expected.kind][i]);
     if (expected.kind == FENBY_CONTROL_IN || expected.kind == FENBY_CONTROL_OUT) {
         check_value(plugin, port, &expected.value);
         return;
@@ -126,16 +132,16 @@ static void check_parameters(const LilvPlugin *plugin)
         LilvNode *symbol = lilv_new_string(world, fenby_parameter_table[i].symbol);
         const LilvPort *port = lilv_plugin_get_port_by_symbol(plugin, symbol);
         const int index = port ? (int)lilv_port_get_index(plugin, port) : -1;
-        CHECK(index == FENBY_PORT_PARAMETERS + i, "%s is port %d, not %d", fenby_parameter_table[i].symbol, index,
-              FENBY_PORT_PARAMETERS + i);
+        CHECK(index == FENBY_PORT_PARAMETERS + i, "%s is port %d, not %d", fenby_parameter_table[i].symbol,
+              index, FENBY_PORT_PARAMETERS + i);
         lilv_node_free(symbol);
     }
 }
 
 static void check_designation(const LilvPlugin *plugin, const char *uri, bool input, int index)
 {
-    LilvNode *designation = lilv_new_uri(world, uri), *class = lilv_new_uri(world, input ? LV2 "InputPort"
-                                                                                         : LV2 "OutputPort");
+    LilvNode *designation = lilv_new_uri(world, uri),
+             *class = lilv_new_uri(world, input ? LV2 "InputPort" : LV2 "OutputPort");
     const LilvPort *port = lilv_plugin_get_port_by_designation(plugin, class, designation);
     CHECK(port && (int)lilv_port_get_index(plugin, port) == index, "%s is not port %d", uri, index);
     lilv_node_free(designation);
@@ -153,7 +159,8 @@ static void check_plugin(bool stereo)
     for (int i = 0; i < n_ports; i++) {
         check_port(plugin, stereo, i);
         for (int k = 0; k < i; k++)
-            CHECK(strcmp(fenby_port_describe(stereo, i).value.symbol, fenby_port_describe(stereo, k).value.symbol),
+            CHECK(strcmp(fenby_port_describe(stereo, i).value.symbol,
+                         fenby_port_describe(stereo, k).value.symbol),
                   "ports %d and %d have one symbol", i, k);
     }
     check_parameters(plugin);
@@ -167,7 +174,8 @@ static void check_plugin(bool stereo)
     LilvNode *midi = lilv_new_uri(world, "http://lv2plug.in/ns/ext/midi#MidiEvent");
     int midi_ports = 0;
     for (int i = 0; i < n_ports; i++)
-        midi_ports += lilv_port_supports_event(plugin, lilv_plugin_get_port_by_index(plugin, (uint32_t)i), midi);
+        midi_ports +=
+            lilv_port_supports_event(plugin, lilv_plugin_get_port_by_index(plugin, (uint32_t)i), midi);
     CHECK(midi_ports == 1, "%d ports for MIDI", midi_ports);
     lilv_node_free(midi);
     static const char *const features[] = {LV2 "hardRTCapable", "http://lv2plug.in/ns/ext/worker#schedule",
@@ -189,8 +197,8 @@ static void check_plugin(bool stereo)
 static void check_validity(const char *bundle)
 {
     char command[1024], line[512], last[512] = "";
-    snprintf(command, sizeof command, "lv2_validate %s/manifest.ttl %s/fenby.ttl %s/presets/*.ttl 2>&1", bundle, bundle,
-             bundle);
+    snprintf(command, sizeof command, "lv2_validate %s/manifest.ttl %s/fenby.ttl %s/presets/*.ttl 2>&1", bundle,
+             bundle, bundle);
     FILE *pipe = popen(command, "r");
     REQUIRE(pipe, "cannot run lv2_validate");
     int complaints = 0;
@@ -200,8 +208,8 @@ static void check_validity(const char *bundle)
         if (complaints) fputs(line, stderr);
     }
     const int status = pclose(pipe);
-    CHECK(status == 0 && complaints == 0 && strstr(last, "Found 0 errors"), "lv2_validate: %d, %d complaints: %s",
-          status, complaints, last);
+    CHECK(status == 0 && complaints == 0 && strstr(last, "Found 0 errors"),
+          "lv2_validate: %d, %d complaints: %s", status, complaints, last);
 }
 
 int main(void)

@@ -85,7 +85,7 @@ static void write_version(FILE *file)
     fprintf(file, " ;\n    lv2:minorVersion %d ;\n    lv2:microVersion %d", 100 * major + minor, micro);
 }
 
-// --- manifest.ttl ---------------------------------------------------------------------------------------------
+// --- manifest.ttl --------------------------------------------------------------------------------------------
 
 static void write_manifest(FILE *file, char **presets)
 {
@@ -96,21 +96,26 @@ static void write_manifest(FILE *file, char **presets)
         write_version(file);
         fputs(" .\n\n", file);
     }
-    fputs("<" FENBY_LV2_UI_URI ">\n    a ui:X11UI ;\n    lv2:binary <fenby_ui.so> ;\n    rdfs:seeAlso <fenby.ttl> .\n",
+    fputs("<" FENBY_LV2_UI_URI
+          ">\n    a ui:X11UI ;\n    lv2:binary <fenby_ui.so> ;\n    rdfs:seeAlso <fenby.ttl> .\n",
           file);
     for (; *presets; presets++)
-        fprintf(file,
-                "\n<%s>\n    a pset:Preset ;\n    lv2:appliesTo <%s> , <%s> ;\n    rdfs:seeAlso <%s> .\n",
+        fprintf(file, "\n<%s>\n    a pset:Preset ;\n    lv2:appliesTo <%s> , <%s> ;\n    rdfs:seeAlso <%s> .\n",
                 *presets, uri(false), uri(true), *presets);
 }
 
-// --- ports ----------------------------------------------------------------------------------------------------
+// --- ports ---------------------------------------------------------------------------------------------------
 
 static const char *unit_of(const char *unit)
 {
     static const char *const units[][2] = {
-        {"dB", "units:db"},   {"Hz", "units:hz"},      {"ms", "units:ms"},        {"%", "units:pc"},
-        {"key", "units:midiNote"}, {"frames", "units:frame"}, {"semitones", "units:semitone12TET"},
+        {"dB", "units:db"},
+        {"Hz", "units:hz"},
+        {"ms", "units:ms"},
+        {"%", "units:pc"},
+        {"key", "units:midiNote"},
+        {"frames", "units:frame"},
+        {"semitones", "units:semitone12TET"},
     };
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (!strcmp(unit, units[i][0])) return units[i][1];
@@ -154,9 +159,12 @@ static void write_range(FILE *file, const fenby_parameter_info *value)
 static void write_port(FILE *file, bool stereo, int index)
 {
     static const char *const classes[] = {
-        [FENBY_AUDIO_IN] = "lv2:InputPort , lv2:AudioPort",    [FENBY_AUDIO_OUT] = "lv2:OutputPort , lv2:AudioPort",
-        [FENBY_ATOM_IN] = "lv2:InputPort , atom:AtomPort",     [FENBY_ATOM_OUT] = "lv2:OutputPort , atom:AtomPort",
-        [FENBY_CONTROL_IN] = "lv2:InputPort , lv2:ControlPort", [FENBY_CONTROL_OUT] = "lv2:OutputPort , lv2:ControlPort",
+        [FENBY_AUDIO_IN] = "lv2:InputPort , lv2:AudioPort",
+        [FENBY_AUDIO_OUT] = "lv2:OutputPort , lv2:AudioPort",
+        [FENBY_ATOM_IN] = "lv2:InputPort , atom:AtomPort",
+        [FENBY_ATOM_OUT] = "lv2:OutputPort , atom:AtomPort",
+        [FENBY_CONTROL_IN] = "lv2:InputPort , lv2:ControlPort",
+        [FENBY_CONTROL_OUT] = "lv2:OutputPort , lv2:ControlPort",
     };
     static const char *const supports[] = {
         [FENBY_PORT_CONTROL] = "patch:Message , time:Position",
@@ -164,13 +172,15 @@ static void write_port(FILE *file, bool stereo, int index)
         [FENBY_PORT_NOTIFY] = "patch:Message",
     };
     const fenby_port port = fenby_port_describe(stereo, index);
-    fprintf(file, "[\n        a %s ;\n        lv2:index %d ;\n        lv2:symbol \"%s\"", classes[port.kind], index,
-            port.value.symbol);
+    fprintf(file, "[\n        a %s ;\n        lv2:index %d ;\n        lv2:symbol \"%s\"", classes[port.kind],
+            index, port.value.symbol);
     write_text(file, "        ", "lv2:name", port.value.name);
     write_text(file, "        ", "rdfs:comment", port.value.help);
     if (port.kind == FENBY_ATOM_IN || port.kind == FENBY_ATOM_OUT)
-        fprintf(file, " ;\n        atom:bufferType atom:Sequence ;\n        atom:supports %s ;\n"
-                "        rsz:minimumSize %d", supports[index], FENBY_ATOM_PORT_BYTES);
+        fprintf(file,
+                " ;\n        atom:bufferType atom:Sequence ;\n        atom:supports %s ;\n"
+                "        rsz:minimumSize %d",
+                supports[index], FENBY_ATOM_PORT_BYTES);
     if (port.kind == FENBY_CONTROL_IN || port.kind == FENBY_CONTROL_OUT) write_range(file, &port.value);
     if (port.designation) fprintf(file, " ;\n        lv2:designation %s", port.designation);
     if (port.properties) fprintf(file, " ;\n        lv2:portProperty %s", port.properties);
@@ -181,17 +191,18 @@ static void write_port(FILE *file, bool stereo, int index)
 static void write_groups(FILE *file, bool stereo)
 {
     for (const fenby_port_group *group = fenby_port_groups(stereo); group->symbol; group++) {
-        const char *const class = !group->stereo                        ? "pg:Group"
+        const char *const class = !group->stereo                       ? "pg:Group"
                                   : strcmp(group->symbol, "stereo_in") ? "pg:OutputGroup , pg:StereoGroup"
                                                                        : "pg:InputGroup , pg:StereoGroup";
-        fprintf(file, "<%s#%s>\n    a %s ;\n    lv2:symbol \"%s\"", uri(stereo), group->symbol, class, group->symbol);
+        fprintf(file, "<%s#%s>\n    a %s ;\n    lv2:symbol \"%s\"", uri(stereo), group->symbol, class,
+                group->symbol);
         write_text(file, "    ", "lv2:name", group->name);
         write_text(file, "    ", "rdfs:comment", group->help);
         fputs(" .\n\n", file);
     }
 }
 
-// --- fenby.ttl ------------------------------------------------------------------------------------------------
+// --- fenby.ttl -----------------------------------------------------------------------------------------------
 
 static void write_plugin(FILE *file, bool stereo)
 {
@@ -199,21 +210,27 @@ static void write_plugin(FILE *file, bool stereo)
     fprintf(file, "<%s>\n    a lv2:Plugin , lv2:ConverterPlugin", uri(stereo));
     write_text(file, "    ", "doap:name", stereo ? "Fenby Stereo" : "Fenby");
     write_text(file, "    ", "doap:shortdesc", "Audio in, the notes as MIDI out, while they are being played");
-    write_text(file, "    ", "rdfs:comment",
-               "Fenby listens to music, also to many notes at once, and writes the notes to its MIDI output with a "
-               "fixed latency, which it reports to the host. The audio passes through.");
+    write_text(
+        file, "    ", "rdfs:comment",
+        "Fenby listens to music, also to many notes at once, and writes the notes to its MIDI output with a "
+        "fixed latency, which it reports to the host. The audio passes through.");
     fputs(" ;\n    doap:license <http://opensource.org/licenses/isc>", file);
     write_version(file);
-    fputs(" ;\n    lv2:project <urn:fenby:project> ;\n"
-          "    lv2:requiredFeature urid:map ;\n"
-          "    lv2:optionalFeature lv2:hardRTCapable , work:schedule , opts:options , bufsz:boundedBlockLength ,\n"
-          "        log:log , state:threadSafeRestore ;\n"
-          "    lv2:extensionData work:interface , state:interface , opts:interface ;\n"
-          "    opts:supportedOption bufsz:nominalBlockLength , bufsz:maxBlockLength ;\n"
-          "    patch:writable <" FENBY_URI_MODEL "> ;\n"
-          "    patch:readable <" FENBY_URI_MODEL "> ;\n", file);
+    fputs(
+        " ;\n    lv2:project <urn:fenby:project> ;\n"
+        "    lv2:requiredFeature urid:map ;\n"
+        "    lv2:optionalFeature lv2:hardRTCapable , work:schedule , opts:options , bufsz:boundedBlockLength "
+        ",\n"
+        "        log:log , state:threadSafeRestore ;\n"
+        "    lv2:extensionData work:interface , state:interface , opts:interface ;\n"
+        "    opts:supportedOption bufsz:nominalBlockLength , bufsz:maxBlockLength ;\n"
+        "    patch:writable <" FENBY_URI_MODEL
+        "> ;\n"
+        "    patch:readable <" FENBY_URI_MODEL "> ;\n",
+        file);
     if (stereo)
-        fprintf(file, "    pg:mainInput <%s#stereo_in> ;\n    pg:mainOutput <%s#stereo_out> ;\n", uri(true), uri(true));
+        fprintf(file, "    pg:mainInput <%s#stereo_in> ;\n    pg:mainOutput <%s#stereo_out> ;\n", uri(true),
+                uri(true));
     fputs("    ui:ui <" FENBY_LV2_UI_URI "> ;\n    lv2:port ", file);
     for (int i = 0; i < fenby_n_ports(stereo); i++) {
         if (i) fputs(" , ", file);
@@ -234,11 +251,13 @@ static void write_ui(FILE *file)
 {
     fputs("<" FENBY_LV2_UI_URI ">\n    a ui:X11UI", file);
     write_version(file);
-    fputs(" ;\n    lv2:requiredFeature urid:map , ui:idleInterface ;\n"
-          "    lv2:optionalFeature ui:parent , ui:resize , ui:touch , opts:options ;\n"
-          "    lv2:extensionData ui:idleInterface , ui:resize ;\n"
-          "    opts:supportedOption ui:scaleFactor ;\n"
-          "    ui:portNotification ", file);
+    fputs(
+        " ;\n    lv2:requiredFeature urid:map , ui:idleInterface ;\n"
+        "    lv2:optionalFeature ui:parent , ui:resize , ui:touch , opts:options ;\n"
+        "    lv2:extensionData ui:idleInterface , ui:resize ;\n"
+        "    opts:supportedOption ui:scaleFactor ;\n"
+        "    ui:portNotification ",
+        file);
     for (int stereo = 0; stereo < 2; stereo++) {
         for (int i = 0; i < FENBY_PORT_AUDIO; i++) {
             const fenby_port_kind kind = fenby_port_describe(stereo, i).kind;
@@ -254,13 +273,17 @@ static void write_fenby(FILE *file)
 {
     fputs(prefixes, file);
     fputs("@prefix rdf:    <http://www.w3.org/1999/02/22-rdf-syntax-ns#> .\n\n", file);
-    fputs("<urn:fenby:project>\n    a doap:Project ;\n    doap:name \"Fenby\" ;\n"
-          "    doap:release [ a doap:Version ; doap:revision \"" FENBY_VERSION "\" ] ;\n"
-          "    doap:shortdesc \"Live transcription of music\" ;\n"
-          "    doap:maintainer [ a foaf:Person ; foaf:name \"The Fenby authors\" ] .\n\n"
-          "<" FENBY_URI_MODEL ">\n    a lv2:Parameter ;\n    rdfs:label \"Model\" ;\n"
-          "    rdfs:comment \"The file with the network's weights; empty: the one that is built in\" ;\n"
-          "    rdfs:range atom:Path .\n\n", file);
+    fputs(
+        "<urn:fenby:project>\n    a doap:Project ;\n    doap:name \"Fenby\" ;\n"
+        "    doap:release [ a doap:Version ; doap:revision \"" FENBY_VERSION
+        "\" ] ;\n"
+        "    doap:shortdesc \"Live transcription of music\" ;\n"
+        "    doap:maintainer [ a foaf:Person ; foaf:name \"The Fenby authors\" ] .\n\n"
+        "<" FENBY_URI_MODEL
+        ">\n    a lv2:Parameter ;\n    rdfs:label \"Model\" ;\n"
+        "    rdfs:comment \"The file with the network's weights; empty: the one that is built in\" ;\n"
+        "    rdfs:range atom:Path .\n\n",
+        file);
     write_plugin(file, false);
     write_plugin(file, true);
     write_ui(file);

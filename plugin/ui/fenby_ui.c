@@ -28,7 +28,7 @@ typedef struct {
     bool watching;
 } ui;
 
-// --- to the plugin --------------------------------------------------------------------------------------------
+// --- to the plugin -------------------------------------------------------------------------------------------
 
 static void send(ui *u, const void *atom)
 {
@@ -80,7 +80,7 @@ static void save_notes(void *user, int64_t from, int64_t to, int lowest, int hig
     send(u, buffer);
 }
 
-// --- from the plugin ------------------------------------------------------------------------------------------
+// --- from the plugin -----------------------------------------------------------------------------------------
 
 static void take_control(ui *u, uint32_t port, float value)
 {
@@ -103,7 +103,8 @@ static void take_model(ui *u, const LV2_Atom_Object *object)
 {
     const LV2_Atom *property = NULL, *value = NULL;
     lv2_atom_object_get(object, u->urids.patch_property, &property, u->urids.patch_value, &value, 0);
-    if (!property || property->type != u->urids.atom_urid || !value || value->type != u->urids.atom_path) return;
+    if (!property || property->type != u->urids.atom_urid || !value || value->type != u->urids.atom_path)
+        return;
     if (((const LV2_Atom_URID *)property)->body != u->urids.model) return;
     fenby_view_set_model(u->view, LV2_ATOM_BODY_CONST(value));
 }
@@ -121,7 +122,8 @@ static void take_atom(ui *u, const LV2_Atom *atom)
         fenby_view_add_note(u->view, &note);
     } else if (atom->type == u->urids.message && atom->size && !((const char *)body)[atom->size - 1]) {
         fenby_view_show_message(u->view, body);
-    } else if (atom->type == u->urids.atom_object && ((const LV2_Atom_Object *)atom)->body.otype == u->urids.patch_set) {
+    } else if (atom->type == u->urids.atom_object &&
+               ((const LV2_Atom_Object *)atom)->body.otype == u->urids.patch_set) {
         take_model(u, (const LV2_Atom_Object *)atom);
     }
 }
@@ -137,7 +139,7 @@ static void port_event(LV2UI_Handle handle, uint32_t port, uint32_t size, uint32
     }
 }
 
-// --- life -----------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------------------
 
 // Nothing is sent for a window that nobody sees.
 static int idle(LV2UI_Handle handle)
@@ -160,7 +162,8 @@ static int resize(LV2UI_Feature_Handle handle, int width, int height)
 static double read_scale(const ui *u, const LV2_Options_Option *option)
 {
     for (; option && option->key; option++)
-        if (option->key == u->urids.scale_factor && option->type == u->urids.atom_float) return *(const float *)option->value;
+        if (option->key == u->urids.scale_factor && option->type == u->urids.atom_float)
+            return *(const float *)option->value;
     return 0;
 }
 
@@ -196,8 +199,9 @@ static LV2UI_Handle instantiate(const LV2UI_Descriptor *descriptor, const char *
     LV2_Log_Logger logger;
     lv2_log_logger_init(&logger, map, lv2_features_data(features, LV2_LOG__log));
     if (!map || (strcmp(plugin_uri, FENBY_LV2_URI) && strcmp(plugin_uri, FENBY_LV2_STEREO_URI))) {
-        lv2_log_error(&logger, "Fenby: %s\n", map ? "this window is not for other plugins"
-                                                  : "the host lacks " LV2_URID__map ", which is needed");
+        lv2_log_error(
+            &logger, "Fenby: %s\n",
+            map ? "this window is not for other plugins" : "the host lacks " LV2_URID__map ", which is needed");
         return NULL;
     }
     ui *u = calloc(1, sizeof *u);
@@ -234,6 +238,7 @@ static const void *extension_data(const char *uri)
 
 LV2_SYMBOL_EXPORT const LV2UI_Descriptor *lv2ui_descriptor(uint32_t index)
 {
-    static const LV2UI_Descriptor descriptor = {FENBY_LV2_UI_URI, instantiate, cleanup, port_event, extension_data};
+    static const LV2UI_Descriptor descriptor = {FENBY_LV2_UI_URI, instantiate, cleanup, port_event,
+                                                extension_data};
     return index == 0 ? &descriptor : NULL;
 }

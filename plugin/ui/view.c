@@ -9,7 +9,7 @@
 enum {
     COLUMNS = 862,  // hops that are shown: 10 s
     ROWS = FENBY_N_CONTOUR,
-    NOTES = 512,    // that are remembered
+    NOTES = 512,  // that are remembered
     MESSAGE_HOPS = 430,
     CLIP_HOPS = 170,
 };
@@ -28,9 +28,9 @@ enum {
 
 static const double meter_lowest_db = -60, meter_highest_db = 6;
 
-static const fenby_parameter controls[] = {FENBY_MODE,       FENBY_TIMING,     FENBY_SENSITIVITY,
-                                           FENBY_NOTE_THRESHOLD, FENBY_INPUT_GAIN, FENBY_NOISE_GATE,
-                                           FENBY_MAXIMUM_POLYPHONY, FENBY_TRANSPOSE};
+static const fenby_parameter controls[] = {
+    FENBY_MODE,       FENBY_TIMING,     FENBY_SENSITIVITY,       FENBY_NOTE_THRESHOLD,
+    FENBY_INPUT_GAIN, FENBY_NOISE_GATE, FENBY_MAXIMUM_POLYPHONY, FENBY_TRANSPOSE};
 enum { N_CONTROLS = sizeof controls / sizeof *controls, NO_CONTROL = -1 };
 
 typedef struct {
@@ -69,7 +69,7 @@ struct fenby_view {
     float press_value;
 };
 
-// --- the ring of columns ------------------------------------------------------------------------------------------
+// --- the ring of columns -------------------------------------------------------------------------------------
 
 static double between(double low, double x, double high)
 {
@@ -102,7 +102,7 @@ static void write_column(fenby_view *v, const fenby_view_hop *hop)
     v->n_hops++;
 }
 
-// --- life -------------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------------------
 
 fenby_view *fenby_view_new(const fenby_view_actions *actions)
 {
@@ -131,7 +131,7 @@ void fenby_view_free(fenby_view *v)
     free(v);
 }
 
-// --- what happens ---------------------------------------------------------------------------------------------
+// --- what happens --------------------------------------------------------------------------------------------
 
 void fenby_view_add_hop(fenby_view *v, const fenby_view_hop *hop)
 {
@@ -189,7 +189,7 @@ void fenby_view_show_message(fenby_view *v, const char *text)
     v->changed = true;
 }
 
-// --- places ---------------------------------------------------------------------------------------------------
+// --- places --------------------------------------------------------------------------------------------------
 
 static bool inside(const area *a, double x, double y)
 {
@@ -246,7 +246,7 @@ static int key_of_y(const fenby_view *v, double y)
                         FENBY_HIGHEST_KEY);
 }
 
-// --- drawing --------------------------------------------------------------------------------------------------
+// --- drawing -------------------------------------------------------------------------------------------------
 
 static void set_colour(cairo_t *c, uint32_t rgb, double alpha)
 {
@@ -344,7 +344,7 @@ static void draw_grid(const fenby_view *v, cairo_t *c)
 {
     for (int octave = 1; octave <= 8; octave++) {
         const double y = top_of_key(v, 12 * (octave + 1)) + key_height(v);
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "C%d", octave);
         set_colour(c, 0xffffff, 0.45);
         write_text(c, v->roll.x + 3, y - 1.5, 9, name);
@@ -433,7 +433,7 @@ bool fenby_view_changed(const fenby_view *v)
     return v->changed;
 }
 
-// --- pointer and keyboard -------------------------------------------------------------------------------------
+// --- pointer and keyboard ------------------------------------------------------------------------------------
 
 static void set(fenby_view *v, fenby_parameter parameter, float value)
 {
@@ -471,7 +471,8 @@ static void save_selection(fenby_view *v)
     const double left = fmin(v->press_x, v->at_x), right = fmax(v->press_x, v->at_x);
     const double top = fmin(v->press_y, v->at_y), bottom = fmax(v->press_y, v->at_y);
     if (right - left < LEAST_DRAG) return;
-    v->actions.save(v->actions.user, frame_of_x(v, left), frame_of_x(v, right), key_of_y(v, bottom), key_of_y(v, top));
+    v->actions.save(v->actions.user, frame_of_x(v, left), frame_of_x(v, right), key_of_y(v, bottom),
+                    key_of_y(v, top));
 }
 
 static void hold_control(fenby_view *v, int i, bool reset)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// The live view: a piano roll over what the network hears, an input meter, the controls that matter on stage and
-// a line of figures. It draws with cairo and knows neither windows nor hosts: the plugin's window and
+// The live view: a piano roll over what the network hears, an input meter, the controls that matter on stage
+// and a line of figures. It draws with cairo and knows neither windows nor hosts: the plugin's window and
 // `fenby-jack --ui` show this same view.
 //
 // Units: pixels of the surface; `scale` of them make a point of the layout (HiDPI). Frames as in view_data.h.
@@ -34,7 +34,7 @@ typedef struct {
 fenby_view *fenby_view_new(const fenby_view_actions *actions);
 void fenby_view_free(fenby_view *view);
 
-// --- what happens ---------------------------------------------------------------------------------------------
+// --- what happens --------------------------------------------------------------------------------------------
 
 void fenby_view_add_hop(fenby_view *view, const fenby_view_hop *hop);
 void fenby_view_add_note(fenby_view *view, const fenby_view_note *note);
@@ -43,14 +43,14 @@ void fenby_view_set_status(fenby_view *view, const fenby_view_status *status);
 void fenby_view_set_model(fenby_view *view, const char *path);  // "": the one built in
 void fenby_view_show_message(fenby_view *view, const char *text);
 
-// --- drawing --------------------------------------------------------------------------------------------------
+// --- drawing -------------------------------------------------------------------------------------------------
 
 // Whether anything has changed since it was drawn.
 bool fenby_view_changed(const fenby_view *view);
 
 void fenby_view_draw(fenby_view *view, cairo_t *cairo, int width, int height, double scale);
 
-// --- pointer and keyboard, at pixels of what was drawn last -----------------------------------------------------
+// --- pointer and keyboard, at pixels of what was drawn last --------------------------------------------------
 
 void fenby_view_press(fenby_view *view, double x, double y, bool reset);  // reset: to the control's default
 void fenby_view_move(fenby_view *view, double x, double y);

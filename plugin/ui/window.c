@@ -57,11 +57,12 @@ static void open_window(fenby_window *w, Window parent, const char *title)
     Display *d = w->display;
     const int screen = DefaultScreen(d);
     XSetWindowAttributes attributes = {
-        .event_mask = ExposureMask | StructureNotifyMask | VisibilityChangeMask | ButtonPressMask | ButtonReleaseMask |
-                      PointerMotionMask | KeyPressMask,
+        .event_mask = ExposureMask | StructureNotifyMask | VisibilityChangeMask | ButtonPressMask |
+                      ButtonReleaseMask | PointerMotionMask | KeyPressMask,
     };
-    w->window = XCreateWindow(d, parent ? parent : RootWindow(d, screen), 0, 0, (unsigned)w->width, (unsigned)w->height,
-                              0, CopyFromParent, InputOutput, CopyFromParent, CWEventMask, &attributes);
+    w->window =
+        XCreateWindow(d, parent ? parent : RootWindow(d, screen), 0, 0, (unsigned)w->width, (unsigned)w->height,
+                      0, CopyFromParent, InputOutput, CopyFromParent, CWEventMask, &attributes);
     XSizeHints hints = {
         .flags = PMinSize,
         .min_width = (int)(LEAST_WIDTH * w->scale),
@@ -79,8 +80,8 @@ static void open_window(fenby_window *w, Window parent, const char *title)
     XFlush(d);
 }
 
-fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double scale, const char *title, char *error,
-                               size_t error_size)
+fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double scale, const char *title,
+                               char *error, size_t error_size)
 {
     fenby_window *w = calloc(1, sizeof *w);
     if (!w) {
@@ -125,7 +126,8 @@ void fenby_window_size(const fenby_window *w, int *width, int *height)
 
 void fenby_window_resize(fenby_window *w, int width, int height)
 {
-    if (width > 0 && height > 0 && !w->gone) XResizeWindow(w->display, w->window, (unsigned)width, (unsigned)height);
+    if (width > 0 && height > 0 && !w->gone)
+        XResizeWindow(w->display, w->window, (unsigned)width, (unsigned)height);
     XFlush(w->display);
 }
 
@@ -139,7 +141,7 @@ unsigned long fenby_window_drawings(const fenby_window *w)
     return w->drawings;
 }
 
-// --- events ---------------------------------------------------------------------------------------------------
+// --- events --------------------------------------------------------------------------------------------------
 
 static void take_size(fenby_window *w, int width, int height)
 {
@@ -191,7 +193,7 @@ static void take_event(fenby_window *w, XEvent *event)
     }
 }
 
-// --- redrawing ------------------------------------------------------------------------------------------------
+// --- redrawing -----------------------------------------------------------------------------------------------
 
 // A window is not told when the one around it is hidden: it has to look, now and then.
 static void look(fenby_window *w)
@@ -199,7 +201,8 @@ static void look(fenby_window *w)
     if (now_s() - w->looked_s < look_s) return;
     w->looked_s = now_s();
     XWindowAttributes attributes;
-    w->viewable = XGetWindowAttributes(w->display, w->window, &attributes) && attributes.map_state == IsViewable;
+    w->viewable =
+        XGetWindowAttributes(w->display, w->window, &attributes) && attributes.map_state == IsViewable;
 }
 
 static void redraw(fenby_window *w)
@@ -232,7 +235,7 @@ bool fenby_window_idle(fenby_window *w)
     return !w->closed;
 }
 
-// --- files ----------------------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------------------
 
 void fenby_new_midi_path(char *path, size_t size)
 {

@@ -14,17 +14,17 @@
 
 typedef struct fenby_window fenby_window;
 
-// parent: the X window to be in, 0: none. scale: pixels a point; 0: what the desktop says. The view must outlive
-// the window. NULL with one line in error.
-fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double scale, const char *title, char *error,
-                               size_t error_size);
+// parent: the X window to be in, 0: none. scale: pixels a point; 0: what the desktop says. The view must
+// outlive the window. NULL with one line in error.
+fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double scale, const char *title,
+                               char *error, size_t error_size);
 void fenby_window_free(fenby_window *window);
 
 unsigned long fenby_window_id(const fenby_window *window);
 void fenby_window_size(const fenby_window *window, int *width, int *height);
 void fenby_window_resize(fenby_window *window, int width, int height);
 
-// To be called often: takes what the pointer and the keyboard did and redraws. False when the user has closed it.
+// To be called often: takes what pointer and keyboard did and redraws. False when the user has closed it.
 bool fenby_window_idle(fenby_window *window);
 
 // Whether anyone can see it.

@@ -198,12 +198,8 @@ int main(int argc, char **argv)
     atomic_store(&may_play, true);
     while (!atomic_load(&is_done) && !atomic_load(&is_gone)) sleep_ms(5);
     if (freewheels) jack_set_freewheel(player.jack, 0);
-    if (!atomic_load(&is_gone)) {
-        jack_deactivate(recorder.jack);
-        jack_deactivate(player.jack);
-    }
-    report();
     jack_client_close(recorder.jack);
     jack_client_close(player.jack);
+    report();
     return 0;
 }

@@ -86,7 +86,7 @@ typedef struct {
     int64_t frames;
     host_event *events;
     int n_events;
-    int broken;              // promises: order, place, pairs of on and off
+    int broken;  // promises: order, place, pairs of on and off
     int64_t last_frame;
     uint8_t sounding[16][128];
     int notes;
@@ -98,7 +98,7 @@ typedef struct {
     void *notify_user;
 } host;
 
-// --- what the host offers -------------------------------------------------------------------------------------
+// --- what the host offers ------------------------------------------------------------------------------------
 
 static inline LV2_URID host_map(LV2_URID_Map_Handle handle, const char *uri)
 {
@@ -144,7 +144,8 @@ static inline LV2_Worker_Status host_respond(LV2_Worker_Respond_Handle handle, u
     return LV2_WORKER_SUCCESS;
 }
 
-static inline LV2_Worker_Status host_schedule(LV2_Worker_Schedule_Handle handle, uint32_t size, const void *data)
+static inline LV2_Worker_Status host_schedule(LV2_Worker_Schedule_Handle handle, uint32_t size,
+                                              const void *data)
 {
     host *h = handle;
     if (h->config.synchronous) return h->worker->work(h->instance->lv2_handle, host_respond, h, size, data);
@@ -174,7 +175,7 @@ static inline void *host_works(void *handle)
     return NULL;
 }
 
-// --- life -----------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------------------
 
 static inline const char *host_bundle(void)
 {
@@ -302,7 +303,7 @@ static inline void host_close(host *h)
     free(h);
 }
 
-// --- what comes out -------------------------------------------------------------------------------------------
+// --- what comes out ------------------------------------------------------------------------------------------
 
 static inline void host_watch(host *h, int64_t offset, uint32_t n_frames, const uint8_t *bytes, uint32_t size)
 {
@@ -324,7 +325,8 @@ static inline void host_watch(host *h, int64_t offset, uint32_t n_frames, const 
 
 static inline const LV2_Atom *host_value(const LV2_Atom_Object *object, LV2_URID key)
 {
-    const uint8_t *at = (const uint8_t *)(&object->body + 1), *end = (const uint8_t *)&object->body + object->atom.size;
+    const uint8_t *at = (const uint8_t *)(&object->body + 1),
+                  *end = (const uint8_t *)&object->body + object->atom.size;
     while (at < end) {
         const LV2_Atom_Property_Body *p = (const LV2_Atom_Property_Body *)at;
         if (p->key == key) return &p->value;
@@ -370,7 +372,7 @@ static inline int host_read_sequence(host *h, const LV2_Atom_Sequence *sequence,
     return count;
 }
 
-// --- running --------------------------------------------------------------------------------------------------
+// --- running -------------------------------------------------------------------------------------------------
 
 // One block: the audio in h->audio, the messages forged so far.
 static inline void host_run(host *h, uint32_t n_frames)
@@ -431,13 +433,14 @@ static inline void host_compose(float *music, int n_frames, double rate_hz)
             for (int k = first; k < n_frames && k < end; k++) {
                 const double t = (k - first) / rate_hz;
                 for (int partial = 1; partial <= 6; partial++)
-                    music[k] += (float)(0.1 / partial * exp(-(3 + partial) * t) * sin(2 * M_PI * hz * partial * t));
+                    music[k] +=
+                        (float)(0.1 / partial * exp(-(3 + partial) * t) * sin(2 * M_PI * hz * partial * t));
             }
         }
     }
 }
 
-// --- messages -------------------------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------------------
 
 static inline void host_send_model(host *h, const char *path)
 {

@@ -67,6 +67,9 @@ stop_server() {  # [SIGNAL]
     server=
 }
 
+# A server that was killed stays in JACK's list of eight, until another of its name ends well.
+sweep_up() { start_server 48000 1024; stop_server; }
+
 start_fenby() {  # OPTION...
     "$fenby_jack" --plain --no-start-server --osc-port off "$@" >"$folder/lines" 2>"$folder/errors" &
     program=$!
@@ -93,7 +96,7 @@ play() {  # WAV TAIL [freewheel]
 
 clean_up() {
     [ -z "$program" ] || kill -KILL "$program" 2>/dev/null
-    stop_server KILL
+    stop_server
     if [ -n "${FENBY_JACK_KEEP:-}" ]; then echo "kept: $folder"; else rm -rf "$folder"; fi
 }
 trap clean_up EXIT
@@ -214,6 +217,7 @@ test_server_goes() {  # SIGNAL
 test_server_ends() {
     test_server_goes TERM
     test_server_goes KILL
+    sweep_up
 }
 
 # Waits for a server, loses it, waits again, and connects as before.

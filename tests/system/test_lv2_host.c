@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
-// The plugin in a host, through lilv: the notes of a bounce are those of `fenby`, whatever the blocks; live with a
-// worker on another thread, storms of parameters, models, states and transport; extensions missing in turn;
-// audio through; every note closed.
+// The plugin in a host, through lilv: the notes of a bounce are those of `fenby`, whatever the blocks; live
+// with a worker on another thread, storms of parameters, models, states and transport; extensions missing in
+// turn; audio through; every note closed.
 #include <errno.h>
 #include <sndfile.h>
 #include <stdatomic.h>
@@ -13,7 +13,11 @@
 #include "tests/read_midi.h"
 #include "tests/system/lv2_host.h"
 
-enum { SECONDS = HOST_SANITIZED ? 3 : 6, STORM_BLOCKS = HOST_SANITIZED ? 500 : 2000, CYCLES = HOST_SANITIZED ? 20 : 200 };
+enum {
+    SECONDS = HOST_SANITIZED ? 3 : 6,
+    STORM_BLOCKS = HOST_SANITIZED ? 500 : 2000,
+    CYCLES = HOST_SANITIZED ? 20 : 200
+};
 enum { RATE = 48000, N = RATE * SECONDS / 1024 * 1024, MOST_NOTES = 256, FEW = 3 };
 
 static float music[N];
@@ -53,7 +57,7 @@ static void check_promises(const host *h, const char *where)
     CHECK(h->broken == 0, "%s: %d of %d events break a promise", where, h->broken, h->n_events);
 }
 
-// --- a bounce -------------------------------------------------------------------------------------------------
+// --- a bounce ------------------------------------------------------------------------------------------------
 
 // All of the music, then silence until the last note is out. block 0: any length.
 static void bounce(host *h, uint32_t block, unsigned long long seed)
@@ -73,7 +77,8 @@ static bool same_events(const host *a, const host *b)
 {
     if (a->n_events != b->n_events) return false;
     for (int i = 0; i < a->n_events; i++)
-        if (a->events[i].frame != b->events[i].frame || memcmp(a->events[i].bytes, b->events[i].bytes, 3)) return false;
+        if (a->events[i].frame != b->events[i].frame || memcmp(a->events[i].bytes, b->events[i].bytes, 3))
+            return false;
     return true;
 }
 
@@ -89,7 +94,8 @@ static void test_block_lengths(void)
         host *h = host_open((host_config){.synchronous = i % 2, .no_worker = i == 2});
         bounce(h, blocks[i], 7);
         check_promises(h, "a bounce");
-        CHECK(same_events(h, reference), "blocks of %u: %d and %d events", blocks[i], h->n_events, reference->n_events);
+        CHECK(same_events(h, reference), "blocks of %u: %d and %d events", blocks[i], h->n_events,
+              reference->n_events);
         host_close(h);
     }
     host *stereo = host_open((host_config){.stereo = true});
@@ -118,8 +124,8 @@ static int transcribe(const char *wav, written_note *notes)
     int n = 0;
     double onset_s, offset_s;
     if (fscanf(file, "%*[^\n]")) n = 0;
-    while (n < MOST_NOTES && fscanf(file, "%lf,%lf,%d,%d,%lf", &onset_s, &offset_s, &notes[n].key, &notes[n].velocity,
-                                    &notes[n].emitted_s) == 5)
+    while (n < MOST_NOTES && fscanf(file, "%lf,%lf,%d,%d,%lf", &onset_s, &offset_s, &notes[n].key,
+                                    &notes[n].velocity, &notes[n].emitted_s) == 5)
         n++;
     fclose(file);
     return n;
@@ -146,8 +152,8 @@ static bool take_event(host *h, int64_t frame, int key, int velocity)
     return false;
 }
 
-// In a file nothing waits for a worker, so the plugin's latency is that of `fenby` and the margin: every note is
-// later by the margin and by nothing else.
+// In a file nothing waits for a worker, so the plugin's latency is that of `fenby` and the margin: every note
+// is later by the margin and by nothing else.
 static void test_same_as_fenby(void)
 {
     const char *wav = in_folder("music.wav");
@@ -160,41 +166,81 @@ static void test_same_as_fenby(void)
     int same = 0;
     for (int i = 0; i < n; i++)
         same += take_event(h, llround(notes[i].emitted_s * RATE + margin), notes[i].key, notes[i].velocity);
-    CHECK(n > FEW && same == n && h->notes == n, "fenby writes %d notes, the plugin %d, %d of them alike", n, h->notes,
-          same);
+    CHECK(n > FEW && same == n && h->notes == n, "fenby writes %d notes, the plugin %d, %d of them alike", n,
+          h->notes, same);
     host_close(h);
 }
 
-// Whatever was heard before, a bounce that begins again gives the same notes, at its new place.
-static void test_bounce_again(void)
+// The events from number `first` on are those of `once`, from frame `start` on.
+static void check_again(const host *again, int first, int64_t start, const host *once, const char *how)
 {
-    host *once = host_open((host_config){0}), *again = host_open((host_config){0});
-    freewheel(once);
-    host_send_position(once, 0, 0, 1);
-    bounce(once, 1024, 1);
-
-    for (int i = 0; i < 100; i++) host_play(again, music + 99 * i, 333);  // live
-    freewheel(again);
-    for (int i = 0; i < 50; i++) host_play(again, music + 77 * i, 100);  // the pre-roll
-    memset(again->audio[0], 0, 100 * sizeof(float));
-    host_send_position(again, 100, 0, 1);
-    host_run(again, 100);
-    const int64_t start = again->frames;
-    const int first = again->n_events;
-    for (int i = 0; i < N; i += 512) host_play(again, music + i, 512);
-    for (int i = 0; i < RATE; i += 1024) host_play(again, NULL, 1024);
-    check_promises(again, "a second bounce");
-    int same = 0, n = again->n_events - first;
+    const int n = again->n_events - first;
+    int same = 0;
     for (int i = 0; i < n && i < once->n_events; i++) {
         const host_event *a = &again->events[first + i], *b = &once->events[i];
         same += a->frame - start == b->frame && !memcmp(a->bytes, b->bytes, 3);
     }
-    CHECK(n == once->n_events && same == n, "%d events, %d in the first bounce, %d alike", n, once->n_events, same);
+    check_promises(again, how);
+    CHECK(n == once->n_events && same == n, "%s: %d events, %d in the first bounce, %d alike", how, n,
+          once->n_events, same);
+}
+
+static void play_all(host *h)
+{
+    for (int i = 0; i < N; i += 512) host_play(h, music + i, 512);
+    for (int i = 0; i < RATE; i += 1024) host_play(h, NULL, 1024);
+}
+
+// Whatever was heard before, a bounce that begins again gives the same notes, at its new place: when the
+// transport starts, when it jumps, and when it counts in, as Ardour does, which plays the first sample the
+// latency early.
+static void test_bounce_again(void)
+{
+    host *once = host_open((host_config){0}), *again = host_open((host_config){0});
+    freewheel(once);
+    bounce(once, 1024, 1);
+
+    for (int i = 0; i < 100; i++) host_play(again, music + 99 * i, 333);  // live
+    freewheel(again);
+    for (int i = 0; i < 50; i++) host_play(again, music + 77 * i, 100);
+    memset(again->audio[0], 0, 100 * sizeof(float));
+    host_send_position(again, 100, 0, 1);
+    host_run(again, 100);
+    int first = again->n_events;
+    int64_t start = again->frames;
+    play_all(again);
+    check_again(again, first, start, once, "a start");
+
+    for (int i = 0; i < 50; i++) host_play(again, music + 77 * i, 100);
+    memset(again->audio[0], 0, 100 * sizeof(float));
+    host_send_position(again, 100, 1000000, 1);
+    host_run(again, 100);
+    first = again->n_events;
+    start = again->frames;
+    play_all(again);
+    check_again(again, first, start, once, "a jump");
+
+    const int latency = (int)again->control[FENBY_PORT_LATENCY];
+    host_send_position(again, 0, -latency - 700, 0);
+    host_play(again, music, 300);
+    host_send_position(again, 0, -latency - 400, 0);
+    host_play(again, music, 400);
+    host_send_position(again, 0, -latency, 0);
+    first = again->n_events;
+    start = again->frames;
+    for (int i = 0; i < N; i += 512) {
+        const bool counts = i < latency;
+        if (counts) host_send_position(again, 0, i - latency, 0);
+        if (!counts && i < latency + 512) host_send_position(again, 0, i - latency, 1);
+        host_play(again, music + i, 512);
+    }
+    for (int i = 0; i < RATE; i += 1024) host_play(again, NULL, 1024);
+    check_again(again, first, start, once, "counting in");
     host_close(once);
     host_close(again);
 }
 
-// --- live -----------------------------------------------------------------------------------------------------
+// --- live ----------------------------------------------------------------------------------------------------
 
 typedef struct {
     host *host;
@@ -208,8 +254,8 @@ static void *storm_states(void *user)
     state_storm *storm = user;
     host *h = storm->host;
     while (!atomic_load(&storm->stop)) {
-        LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder, folder,
-                                                        NULL, NULL, 0, NULL);
+        LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder,
+                                                        folder, NULL, NULL, 0, NULL);
         if (state)
             lilv_state_restore(state, h->instance, NULL, NULL, 0, NULL);
         else
@@ -272,8 +318,8 @@ static void test_storm(host_config config, int blocks)
     host_close(h);
 }
 
-// In blocks, as fast as the worker allows: no note is late, none is lost. Where the plugin has a thread of its own
-// nobody can tell whether it rests, so there it may be behind, which it must say.
+// In blocks, as fast as the worker allows: no note is late, none is lost. Where the plugin has a thread of its
+// own nobody can tell whether it rests, so there it may be behind, which it must say.
 static void test_live_as_bounced(host_config config)
 {
     host *live = host_open(config), *bounced = host_open((host_config){.block = config.block});
@@ -316,7 +362,8 @@ static void test_bypass(void)
     h->control[FENBY_PORT_ENABLED] = 0;
     host_play(h, music, 0);
     host_play(h, music, 64);
-    CHECK(host_hanging(h) == 0 && h->control[FENBY_PORT_SOUNDING_NOTES] == 0, "%d notes after bypass", host_hanging(h));
+    CHECK(host_hanging(h) == 0 && h->control[FENBY_PORT_SOUNDING_NOTES] == 0, "%d notes after bypass",
+          host_hanging(h));
     const int notes = h->notes;
     for (int i = 0; i < 300; i++) {
         play_on(h, &at, 256);
@@ -351,7 +398,7 @@ static void test_channel(void)
     host_close(h);
 }
 
-// --- models and states ----------------------------------------------------------------------------------------
+// --- models and states ---------------------------------------------------------------------------------------
 
 static void copy_file(const char *from, const char *to, bool damage)
 {
@@ -408,8 +455,8 @@ static void test_state(void)
     const char *model = in_folder("model.fnw");
     host_send_model(h, model);
     settle(h);
-    LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder, folder, NULL,
-                                                    NULL, 0, NULL);
+    LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder,
+                                                    folder, NULL, NULL, 0, NULL);
     REQUIRE(state, "no state");
     char *text = lilv_state_to_string(h->world, &h->map, &h->unmap, state, "urn:fenby:test-state", NULL);
     CHECK(text && strstr(text, "model.fnw"), "%s", text);
@@ -420,9 +467,10 @@ static void test_state(void)
     CHECK(!strcmp(other->model, model), "the model is '%s'", other->model);
 
     // A preset says nothing of the model.
-    const char preset[] = "@prefix lv2: <http://lv2plug.in/ns/lv2core#> .\n"
-                          "@prefix pset: <http://lv2plug.in/ns/ext/presets#> .\n"
-                          "<urn:fenby:test-preset> a pset:Preset ; lv2:appliesTo <" FENBY_LV2_URI "> .\n";
+    const char preset[] =
+        "@prefix lv2: <http://lv2plug.in/ns/lv2core#> .\n"
+        "@prefix pset: <http://lv2plug.in/ns/ext/presets#> .\n"
+        "<urn:fenby:test-preset> a pset:Preset ; lv2:appliesTo <" FENBY_LV2_URI "> .\n";
     LilvState *empty = lilv_state_new_from_string(other->world, &other->map, preset);
     if (empty) lilv_state_restore(empty, other->instance, NULL, NULL, 0, NULL);
     settle(other);
@@ -434,9 +482,10 @@ static void test_state(void)
     lilv_state_restore(read, third->instance, NULL, NULL, 0, NULL);
     settle(third);
     CHECK(third->log_lines == 1, "%d lines of log", third->log_lines);
-    LilvState *kept = lilv_state_new_from_instance(third->plugin, third->instance, &third->map, folder, folder, folder,
-                                                   folder, NULL, NULL, 0, NULL);
-    char *kept_text = lilv_state_to_string(third->world, &third->map, &third->unmap, kept, "urn:fenby:test-state", NULL);
+    LilvState *kept = lilv_state_new_from_instance(third->plugin, third->instance, &third->map, folder, folder,
+                                                   folder, folder, NULL, NULL, 0, NULL);
+    char *kept_text =
+        lilv_state_to_string(third->world, &third->map, &third->unmap, kept, "urn:fenby:test-state", NULL);
     CHECK(kept_text && strstr(kept_text, "model.fnw"), "%s", kept_text);
     copy_file("nn/weights/default.fnw", in_folder("model.fnw"), false);
 
@@ -472,7 +521,8 @@ static void test_presets(bool stereo)
     LilvNodes *presets = lilv_plugin_get_related(h->plugin, type);
     CHECK(lilv_nodes_size(presets) >= 7, "%u presets", lilv_nodes_size(presets));
     bool guitar = false;
-    LILV_FOREACH(nodes, i, presets) {
+    LILV_FOREACH(nodes, i, presets)
+    {
         const LilvNode *preset = lilv_nodes_get(presets, i);
         lilv_world_load_resource(h->world, preset);
         LilvState *state = lilv_state_new_from_world(h->world, &h->map, preset);
@@ -494,7 +544,7 @@ static void test_presets(bool stereo)
     host_close(h);
 }
 
-// --- what did I just play? ------------------------------------------------------------------------------------
+// --- what did I just play? -----------------------------------------------------------------------------------
 
 static midi_contents saved;
 
@@ -513,15 +563,15 @@ static void test_save(void)
     CHECK(!*saved.error, "%s: %s", path, saved.error);
     const int on = midi_count_notes(&saved);
     CHECK(on == h->notes, "%d notes saved, %d played", on, h->notes);
-    CHECK(saved.count == 2 * (size_t)on && saved.event[0].tick == 0, "%zu events, the first at %ld", saved.count,
-          (long)saved.event[0].tick);
+    CHECK(saved.count == 2 * (size_t)on && saved.event[0].tick == 0, "%zu events, the first at %ld",
+          saved.count, (long)saved.event[0].tick);
     host_send_save(h, "/nowhere/saved.mid");
     settle(h);
     CHECK(strstr(h->message, "/nowhere/saved.mid"), "'%s'", h->message);
     host_close(h);
 }
 
-// --- audio through --------------------------------------------------------------------------------------------
+// --- audio through -------------------------------------------------------------------------------------------
 
 static float through[N];
 
@@ -612,7 +662,7 @@ static void test_latency(void)
     host_close(h);
 }
 
-// --- what hosts lack, and what they send ----------------------------------------------------------------------
+// --- what hosts lack, and what they send ---------------------------------------------------------------------
 
 static void test_missing(void)
 {
@@ -622,7 +672,9 @@ static void test_missing(void)
     h = host_open((host_config){.rate_hz = 1000});
     CHECK(!h->instance && h->log_lines == 1 && strstr(h->log, "1000"), "1000 Hz: '%s'", h->log);
     host_close(h);
-    const host_config configs[] = {{.no_worker = true}, {.no_options = true}, {.no_log = true},
+    const host_config configs[] = {{.no_worker = true},
+                                   {.no_options = true},
+                                   {.no_log = true},
                                    {.no_worker = true, .no_options = true, .no_log = true}};
     for (int i = 0; i < 4; i++) {
         h = host_open(configs[i]);
@@ -652,9 +704,11 @@ static void test_bad_messages(void)
         const uint32_t size = h->control_in.sequence.atom.size + (uint32_t)sizeof(LV2_Atom);
         const int n_changes = (int)(test_random(&state) * 6);
         for (int k = 0; k < n_changes; k++)
-            h->control_in.bytes[8 + (size_t)(test_random(&state) * (size - 8))] = (uint8_t)(256 * test_random(&state));
+            h->control_in.bytes[8 + (size_t)(test_random(&state) * (size - 8))] =
+                (uint8_t)(256 * test_random(&state));
         if (i % 7 == 0) h->control_in.sequence.atom.size = (uint32_t)(test_random(&state) * size);
-        h->midi_out.sequence.atom.size = h->notify_out.sequence.atom.size = (uint32_t)(test_random(&state) * 200);
+        h->midi_out.sequence.atom.size = h->notify_out.sequence.atom.size =
+            (uint32_t)(test_random(&state) * 200);
         lilv_instance_run(h->instance, 64);
         host_begin_messages(h);
     }
@@ -662,7 +716,7 @@ static void test_bad_messages(void)
     host_close(h);
 }
 
-// --- many -----------------------------------------------------------------------------------------------------
+// --- many ----------------------------------------------------------------------------------------------------
 
 static double now_s(void)
 {

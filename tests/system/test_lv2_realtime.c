@@ -2,9 +2,9 @@
 // The plugin's run() at 64 frames and 48 kHz, in the rhythm of a sound card, beside its worker: it allocates
 // nothing, locks nothing, makes no system call but the futex of its wake-up, and takes next to no time.
 //
-// Allocations and locks are caught by functions of the same names, system calls by a seccomp filter on the audio
-// thread. Under a sanitizer, which replaces the allocator itself, only allocations are looked at, by its hooks.
-// FENBY_SECONDS=600 makes it ten minutes instead of some seconds.
+// Allocations and locks are caught by functions of the same names, system calls by a seccomp filter on the
+// audio thread. Under a sanitizer, which replaces the allocator itself, only allocations are looked at, by its
+// hooks. FENBY_SECONDS=600 makes it ten minutes instead of some seconds.
 #include <errno.h>
 #include <dlfcn.h>
 #include <linux/filter.h>
@@ -24,10 +24,10 @@ enum { RATE = 48000, BLOCK = 64, MUSIC_SECONDS = 8, N = RATE * MUSIC_SECONDS, BU
 static const double period_us = 1e6 * BLOCK / RATE;
 
 static float music[N];
-static __thread int guarded;     // inside run()
-static atomic_long calls;        // that were made there
+static __thread volatile int guarded;  // inside run()
+static atomic_long calls;              // that were made there
 static const char *_Atomic first_call;
-static atomic_long system_calls; // of the audio thread
+static atomic_long system_calls;  // of the audio thread
 static atomic_int first_system_call;
 
 static void take_note(const char *call)
@@ -113,8 +113,8 @@ static void on_system_call(int signal, siginfo_t *info, void *context)
 // From here on this thread may wake and sleep, nothing else. What else it tries is counted and fails.
 static void watch_system_calls(void)
 {
-    static const int allowed[] = {SYS_futex, SYS_clock_nanosleep, SYS_clock_gettime, SYS_rt_sigreturn, SYS_exit,
-                                  SYS_madvise, SYS_rt_sigprocmask, SYS_munmap};
+    static const int allowed[] = {SYS_futex, SYS_clock_nanosleep, SYS_clock_gettime,  SYS_rt_sigreturn,
+                                  SYS_exit,  SYS_madvise,         SYS_rt_sigprocmask, SYS_munmap};
     enum { N_ALLOWED = sizeof allowed / sizeof *allowed };
     const struct sigaction action = {.sa_sigaction = on_system_call, .sa_flags = SA_SIGINFO};
     struct sock_filter program[N_ALLOWED + 3];
@@ -126,13 +126,14 @@ static void watch_system_calls(void)
     program[N_ALLOWED + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP);
     program[N_ALLOWED + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     const struct sock_fprog filter = {N_ALLOWED + 3, program};
-    const int failed = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
+    const int failed =
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
     CHECK(!failed, "no seccomp filter: %s", strerror(errno));
 }
 
 #endif
 
-// --- the audio thread -------------------------------------------------------------------------------------------
+// --- the audio thread ----------------------------------------------------------------------------------------
 
 static double read_us(clockid_t clock)
 {
@@ -143,10 +144,25 @@ static double read_us(clockid_t clock)
 
 typedef struct {
     host *host;
-    long n_blocks, histogram[BUCKETS];  // of 0.1 us
+    long n_blocks;
+    long wall[BUCKETS], cpu[BUCKETS];  // how many runs took how many tenths of a microsecond
     double worst_us, worst_cpu_us;
     bool bursts;  // views, parameters, bypass, models
 } measurement;
+
+static void count(long *histogram, double us)
+{
+    const long bucket = (long)(10 * us);
+    histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
+}
+
+static double quantile_us(const long *histogram, double part)
+{
+    long total = 0, below = 0, i = 0;
+    for (int k = 0; k < BUCKETS; k++) total += histogram[k];
+    while (i < BUCKETS - 1 && (double)(below += histogram[i]) < part * (double)total) i++;
+    return 0.1 * (double)(i + 1);
+}
 
 static void disturb(measurement *m, long i, unsigned long long *state)
 {
@@ -158,6 +174,9 @@ static void disturb(measurement *m, long i, unsigned long long *state)
     if (i % 50 == 0 && parameter != FENBY_TUNING)
         h->control[FENBY_PORT_PARAMETERS + parameter] =
             (float)(info->minimum + test_random(state) * (info->maximum - info->minimum));
+    if (i % 50 == 3)
+        for (int k = 0; k < FENBY_N_PARAMETERS; k++)
+            h->control[FENBY_PORT_PARAMETERS + k] = fenby_parameter_table[k].default_value;
     if (i % 500 == 0) host_send_position(h, 10, i, 1);
     if (i % 1000 == 0) host_send(h, i % 2000 ? h->urids.watch : h->urids.unwatch);
     if (i % 1500 == 0) host_send_model(h, "");
@@ -181,8 +200,8 @@ static void measured_run(measurement *m, bool counts)
     h->frames += BLOCK;
     host_begin_messages(h);
     if (!counts) return;
-    const long bucket = (long)(10 * took_us);
-    m->histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
+    count(m->wall, took_us);
+    count(m->cpu, took_cpu_us);
     m->worst_us = fmax(m->worst_us, took_us);
     m->worst_cpu_us = fmax(m->worst_cpu_us, took_cpu_us);
 }
@@ -208,14 +227,6 @@ static void *play(void *user)
     return NULL;
 }
 
-static double quantile_us(const measurement *m, double part)
-{
-    long total = 0, below = 0, i = 0;
-    for (int k = 0; k < BUCKETS; k++) total += m->histogram[k];
-    while (i < BUCKETS - 1 && (double)(below += m->histogram[i]) < part * (double)total) i++;
-    return 0.1 * (double)(i + 1);
-}
-
 static void measure(double seconds, bool bursts)
 {
     static measurement m;
@@ -231,17 +242,19 @@ static void measure(double seconds, bool bursts)
     CHECK(atomic_load(&calls) == 0, "run() made %ld calls, the first to %s", atomic_load(&calls), first);
     CHECK(atomic_load(&system_calls) == 0, "the audio thread made %ld system calls, the first is number %d",
           atomic_load(&system_calls), atomic_load(&first_system_call));
-    for (int i = FENBY_PORT_LATENCY; i < FENBY_PORT_AUDIO; i++) printf("%g ", (double)m.host->control[i]);
     const int overruns = (int)m.host->control[FENBY_PORT_OVERRUNS];  // on a machine that is too busy
     CHECK((m.host->notes > 3 || overruns > 0) && m.host->broken == 0, "%d notes, %d broken", m.host->notes,
           m.host->broken);
-    const double median_us = quantile_us(&m, 0.5);
-    printf("run() %s: median %.1f us (%.2f %%), 99.9 %% within %.1f us, worst %.1f us (%.1f us of processor time), of "
-           "%ld periods of %.0f us\n", bursts ? "disturbed" : "undisturbed", median_us, 100 * median_us / period_us,
-           quantile_us(&m, 0.999), m.worst_us, m.worst_cpu_us, m.n_blocks, period_us);
+    const double median_us = quantile_us(m.wall, 0.5), most_us = quantile_us(m.cpu, 0.999);
+    printf(
+        "run() %s, %ld periods of %.0f us: median %.1f us (%.2f %%), 99.9 %% within %.1f us, worst %.1f us; of "
+        "processor time: 99.9 %% within %.1f us, worst %.1f us\n",
+        bursts ? "disturbed" : "undisturbed", m.n_blocks, period_us, median_us, 100 * median_us / period_us,
+        quantile_us(m.wall, 0.999), m.worst_us, most_us, m.worst_cpu_us);
+    // The clock on the wall, and the worst by any clock, hold what the machine did meanwhile.
     if (!HOST_SANITIZED) {
         CHECK(median_us < period_us / 100, "the median is %.1f us", median_us);
-        CHECK(m.worst_cpu_us < period_us / 10, "the worst takes %.1f us", m.worst_cpu_us);
+        CHECK(most_us < period_us / 10, "999 of 1000 take up to %.1f us", most_us);
     }
     host_close(m.host);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
-// The plugin's window on a real X server (Xvfb): what is played is seen at its place on the screen, what is clicked
-// reaches the plugin, and a window that nobody sees costs nothing. Leaves a picture in $BUILD/fenby-ui.png.
+// The plugin's window on a real X server (Xvfb): what is played is seen at its place on the screen, what is
+// clicked reaches the plugin, and a window that nobody sees costs nothing. Leaves a picture in
+// $BUILD/fenby-ui.png.
 #include "plugin/ui/window.h"
 #include "tests/read_midi.h"
 #include "tests/system/lv2_host.h"  // before Xlib, which calls a macro Bool
@@ -25,7 +26,16 @@ static char folder[] = "/tmp/fenby-ui-XXXXXX";
 static pid_t server;
 static Display *display;
 
-// --- the X server -----------------------------------------------------------------------------------------------
+#if HOST_SANITIZED
+// Fonts stay in memory until the end.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig";
+}
+#endif
+
+// --- the X server --------------------------------------------------------------------------------------------
 
 static void stop_server(void)
 {
@@ -45,7 +55,8 @@ static void start_server(void)
         snprintf(number, sizeof number, "%d", ends[1]);
         close(ends[0]);
         if (!freopen("/dev/null", "w", stderr)) _exit(1);
-        execlp("Xvfb", "Xvfb", "-displayfd", number, "-screen", "0", "2000x1200x24", "-nolisten", "tcp", (char *)NULL);
+        execlp("Xvfb", "Xvfb", "-displayfd", number, "-screen", "0", "2000x1200x24", "-nolisten", "tcp",
+               (char *)NULL);
         _exit(1);
     }
     close(ends[1]);
@@ -72,7 +83,7 @@ static void pause_ms(int ms)
     nanosleep(&(struct timespec){0, ms * 1000000L}, NULL);
 }
 
-// --- the host's side of the window ------------------------------------------------------------------------------
+// --- the host's side of the window ---------------------------------------------------------------------------
 
 typedef struct {
     host *host;
@@ -87,7 +98,8 @@ typedef struct {
     float last_value;
 } shown_ui;
 
-static void write_port(LV2UI_Controller controller, uint32_t port, uint32_t size, uint32_t protocol, const void *buffer)
+static void write_port(LV2UI_Controller controller, uint32_t port, uint32_t size, uint32_t protocol,
+                       const void *buffer)
 {
     shown_ui *u = controller;
     host *h = u->host;
@@ -152,14 +164,15 @@ static void open_ui(shown_ui *u, host *h, float scale)
         {LV2_OPTIONS_INSTANCE, 0, 0, 0, 0, NULL},
     };
     const LV2_Feature offered[] = {
-        {LV2_URID__map, &h->map},           {LV2_UI__parent, (void *)u->parent}, {LV2_UI__resize, &resize},
-        {LV2_UI__touch, &touch},            {LV2_OPTIONS__options, (void *)options},
-        {LV2_UI__idleInterface, NULL},
+        {LV2_URID__map, &h->map}, {LV2_UI__parent, (void *)u->parent},     {LV2_UI__resize, &resize},
+        {LV2_UI__touch, &touch},  {LV2_OPTIONS__options, (void *)options}, {LV2_UI__idleInterface, NULL},
     };
-    const LV2_Feature *features[] = {&offered[0], &offered[1], &offered[2], &offered[3], &offered[4], &offered[5], NULL};
+    const LV2_Feature *features[] = {&offered[0], &offered[1], &offered[2], &offered[3],
+                                     &offered[4], &offered[5], NULL};
     LV2UI_Widget widget = NULL;
-    u->handle = u->descriptor->instantiate(u->descriptor, h->config.stereo ? FENBY_LV2_STEREO_URI : FENBY_LV2_URI,
-                                           host_bundle(), write_port, u, &widget, features);
+    u->handle =
+        u->descriptor->instantiate(u->descriptor, h->config.stereo ? FENBY_LV2_STEREO_URI : FENBY_LV2_URI,
+                                   host_bundle(), write_port, u, &widget, features);
     REQUIRE(u->handle, "the window does not open");
     u->window = (Window)widget;
     h->on_notify = take_notify;
@@ -201,7 +214,7 @@ static void play(shown_ui *u, const float *samples, int n)
     wait_a_while(u, 0.1);
 }
 
-// --- what is on the screen --------------------------------------------------------------------------------------
+// --- what is on the screen -----------------------------------------------------------------------------------
 
 typedef struct {
     int width, height;
@@ -217,15 +230,16 @@ static screenshot take_screenshot(Window window)
     REQUIRE(image, "no picture of the window");
     s.pixels = calloc((size_t)s.width * (size_t)s.height, sizeof *s.pixels);
     for (int y = 0; y < s.height; y++)
-        for (int x = 0; x < s.width; x++) s.pixels[y * s.width + x] = (uint32_t)XGetPixel(image, x, y) & 0xffffff;
+        for (int x = 0; x < s.width; x++)
+            s.pixels[y * s.width + x] = (uint32_t)XGetPixel(image, x, y) & 0xffffff;
     XDestroyImage(image);
     return s;
 }
 
 static void keep_screenshot(const screenshot *s, const char *path)
 {
-    cairo_surface_t *surface = cairo_image_surface_create_for_data((unsigned char *)s->pixels, CAIRO_FORMAT_RGB24, s->width,
-                                                                   s->height, 4 * s->width);
+    cairo_surface_t *surface = cairo_image_surface_create_for_data(
+        (unsigned char *)s->pixels, CAIRO_FORMAT_RGB24, s->width, s->height, 4 * s->width);
     const cairo_status_t status = cairo_surface_write_to_png(surface, path);
     CHECK(status == CAIRO_STATUS_SUCCESS, "%s: %s", path, cairo_status_to_string(status));
     cairo_surface_destroy(surface);
@@ -236,9 +250,18 @@ static uint32_t pixel(const screenshot *s, int x, int y)
     return s->pixels[y * s->width + x];
 }
 
-static int red(uint32_t rgb) { return (int)(rgb >> 16); }
-static int green(uint32_t rgb) { return (int)(rgb >> 8 & 0xff); }
-static int blue(uint32_t rgb) { return (int)(rgb & 0xff); }
+static int red(uint32_t rgb)
+{
+    return (int)(rgb >> 16);
+}
+static int green(uint32_t rgb)
+{
+    return (int)(rgb >> 8 & 0xff);
+}
+static int blue(uint32_t rgb)
+{
+    return (int)(rgb & 0xff);
+}
 
 static bool is_orange(uint32_t rgb)
 {
@@ -267,15 +290,16 @@ static void check_notes(const screenshot *s, const host *h, int64_t from)
     bool played[130] = {false};
     int missing = 0, wrong = 0, n_played = 0;
     for (int i = 0; i < h->n_events; i++)
-        if (h->events[i].bytes[0] == 0x90 && h->events[i].frame >= from) played[h->events[i].bytes[1] + 1] = true;
+        if (h->events[i].bytes[0] == 0x90 && h->events[i].frame >= from)
+            played[h->events[i].bytes[1] + 1] = true;
     for (int key = 21; key <= 108; key++) {
         const bool orange = count_orange(s, row_of_key(key), ROLL_LEFT, ROLL_RIGHT) >= 2;
         n_played += played[key + 1];
         missing += played[key + 1] && !orange;
         wrong += orange && !played[key] && !played[key + 1] && !played[key + 2];
     }
-    CHECK(n_played > 5 && missing == 0 && wrong == 0, "%d keys played, %d of them not shown, %d others shown", n_played,
-          missing, wrong);
+    CHECK(n_played > 5 && missing == 0 && wrong == 0, "%d keys played, %d of them not shown, %d others shown",
+          n_played, missing, wrong);
 }
 
 static int count_colours(const screenshot *s)
@@ -292,8 +316,13 @@ static int count_colours(const screenshot *s)
 
 static void click(const shown_ui *u, int x, int y, unsigned button)
 {
-    XEvent event = {.xbutton = {.type = ButtonPress, .display = display, .window = u->window, .x = x, .y = y,
-                                .button = button, .same_screen = True}};
+    XEvent event = {.xbutton = {.type = ButtonPress,
+                                .display = display,
+                                .window = u->window,
+                                .x = x,
+                                .y = y,
+                                .button = button,
+                                .same_screen = True}};
     XSendEvent(display, u->window, True, ButtonPressMask, &event);
     event.xbutton.type = ButtonRelease;
     XSendEvent(display, u->window, True, ButtonReleaseMask, &event);
@@ -302,11 +331,21 @@ static void click(const shown_ui *u, int x, int y, unsigned button)
 
 static void drag(const shown_ui *u, int x0, int y0, int x1, int y1)
 {
-    XEvent event = {.xbutton = {.type = ButtonPress, .display = display, .window = u->window, .x = x0, .y = y0,
-                                .button = 1, .same_screen = True}};
+    XEvent event = {.xbutton = {.type = ButtonPress,
+                                .display = display,
+                                .window = u->window,
+                                .x = x0,
+                                .y = y0,
+                                .button = 1,
+                                .same_screen = True}};
     XSendEvent(display, u->window, True, ButtonPressMask, &event);
-    XEvent motion = {.xmotion = {.type = MotionNotify, .display = display, .window = u->window, .x = x1, .y = y1,
-                                 .state = Button1Mask, .same_screen = True}};
+    XEvent motion = {.xmotion = {.type = MotionNotify,
+                                 .display = display,
+                                 .window = u->window,
+                                 .x = x1,
+                                 .y = y1,
+                                 .state = Button1Mask,
+                                 .same_screen = True}};
     XSendEvent(display, u->window, True, PointerMotionMask, &motion);
     event.xbutton.type = ButtonRelease;
     event.xbutton.x = x1;
@@ -317,13 +356,16 @@ static void drag(const shown_ui *u, int x0, int y0, int x1, int y1)
 
 static void press_key(const shown_ui *u, KeySym key)
 {
-    XEvent event = {.xkey = {.type = KeyPress, .display = display, .window = u->window,
-                             .keycode = XKeysymToKeycode(display, key), .same_screen = True}};
+    XEvent event = {.xkey = {.type = KeyPress,
+                             .display = display,
+                             .window = u->window,
+                             .keycode = XKeysymToKeycode(display, key),
+                             .same_screen = True}};
     XSendEvent(display, u->window, True, KeyPressMask, &event);
     XSync(display, False);
 }
 
-// --- the tests ----------------------------------------------------------------------------------------------------
+// --- the tests -----------------------------------------------------------------------------------------------
 
 static void check_saved(shown_ui *u, const char *how, int least, int most)
 {
@@ -335,8 +377,8 @@ static void check_saved(shown_ui *u, const char *how, int least, int most)
     CHECK(!strncmp(space + 2, folder, strlen(folder)), "%s", u->host->message);
     midi_read_file(&contents, space + 2);
     const int notes = midi_count_notes(&contents);
-    CHECK(!*contents.error && notes >= least && notes <= most, "%s: %d notes, expected %d to %d (%s)", how, notes, least,
-          most, contents.error);
+    CHECK(!*contents.error && notes >= least && notes <= most, "%s: %d notes, expected %d to %d (%s)", how,
+          notes, least, most, contents.error);
     unlink(space + 2);
     *u->host->message = 0;
 }
@@ -365,13 +407,13 @@ static void test_screen(void)
     // What is clicked.
     click(&u, 50, 20, 1);  // mode: live to studio
     serve(&u);
-    CHECK(u.last_port == FENBY_PORT_PARAMETERS + FENBY_MODE && u.last_value == FENBY_MODE_STUDIO, "port %d is %g",
-          u.last_port, (double)u.last_value);
+    CHECK(u.last_port == FENBY_PORT_PARAMETERS + FENBY_MODE && u.last_value == FENBY_MODE_STUDIO,
+          "port %d is %g", u.last_port, (double)u.last_value);
     CHECK(u.touched == 2, "touched %d times", u.touched);
     drag(&u, 270, 20, 324, 20);  // sensitivity: half of its width to the right
     serve(&u);
-    CHECK(u.last_port == FENBY_PORT_PARAMETERS + FENBY_SENSITIVITY && u.last_value > 0.9f, "port %d is %g", u.last_port,
-          (double)u.last_value);
+    CHECK(u.last_port == FENBY_PORT_PARAMETERS + FENBY_SENSITIVITY && u.last_value > 0.9f, "port %d is %g",
+          u.last_port, (double)u.last_value);
     click(&u, 270, 20, 3);
     serve(&u);
     CHECK(u.last_value == 0.5f, "not reset: %g", (double)u.last_value);
@@ -401,8 +443,8 @@ static void test_screen(void)
     XSync(display, False);
     wait_a_while(&u, 0.2);
     s = take_screenshot(u.window);
-    CHECK(s.width == 600 && s.height == 300 && count_colours(&s) > 200, "%d x %d, %d colours", s.width, s.height,
-          count_colours(&s));
+    CHECK(s.width == 600 && s.height == 300 && count_colours(&s) > 200, "%d x %d, %d colours", s.width,
+          s.height, count_colours(&s));
     free(s.pixels);
 
     // Nobody sees it: it says so once, and nothing comes any more.
@@ -433,8 +475,8 @@ static void test_high_density(void)
     wait_a_while(&u, 0.1);
     play(&u, music + RATE, RATE);
     const screenshot s = take_screenshot(u.window);
-    CHECK(s.width == 1760 && s.height == 880 && count_colours(&s) > 300, "%d x %d, %d colours", s.width, s.height,
-          count_colours(&s));
+    CHECK(s.width == 1760 && s.height == 880 && count_colours(&s) > 300, "%d x %d, %d colours", s.width,
+          s.height, count_colours(&s));
     free(s.pixels);
     // The host may destroy its window, and ours within, before it says goodbye.
     XDestroyWindow(display, u.parent);
@@ -445,7 +487,7 @@ static void test_high_density(void)
     host_close(h);
 }
 
-// --- how often it is drawn: the window without the plugin ---------------------------------------------------------
+// --- how often it is drawn: the window without the plugin ----------------------------------------------------
 
 static void nothing_set(void *user, fenby_parameter parameter, float value)
 {
@@ -505,7 +547,8 @@ static void test_drawings(void)
     fenby_view_free(view);
 
     setenv("DISPLAY", ":nowhere", 1);
-    CHECK(!fenby_window_new(view, 0, 1, "Fenby", error, sizeof error) && strstr(error, ":nowhere"), "'%s'", error);
+    CHECK(!fenby_window_new(view, 0, 1, "Fenby", error, sizeof error) && strstr(error, ":nowhere"), "'%s'",
+          error);
 }
 
 int main(void)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: ISC
+"""jack_alsa.py CONSOLE: checks what the machine of jack_alsa.sh printed. Ends with "N passed, N failed"."""
+import sys
+
+passed = failed = 0
+
+
+def check(good, message):
+    global passed, failed
+    passed, failed = passed + bool(good), failed + (not good)
+    if not good:
+        print("FAILED:", message)
+
+
+def sections(path):
+    """The files that were shown, by name, as lists of lines; what came before the first is under ""."""
+    files, name = {"": []}, ""
+    for line in open(path, errors="replace"):
+        line = line.strip("\r\n")
+        if line.startswith("=== "):
+            name = line[4:]
+            files[name] = []
+        else:
+            files[name].append(line)
+    return files
+
+
+def sent(lines):
+    """(status byte, key, velocity or 64) of every note that fenby-jack reported."""
+    words = [line.split() for line in lines if line[:3] in ("on ", "off")]
+    return [(0x90 + int(w[7]) - 1, int(w[2]), int(w[5])) if w[0] == "on" else (0x80 + int(w[7]) - 1, int(w[2]), 64)
+            for w in words]
+
+
+def messages(data):
+    """Three-byte messages, with or without running status."""
+    status, rest, found = 0, [], []
+    for byte in data:
+        if byte >= 0xF0:
+            continue
+        if byte & 0x80:
+            status, rest = byte, []
+            continue
+        rest.append(byte)
+        if len(rest) == 2:
+            found.append((status, *rest))
+            rest = []
+    return found
+
+
+def balance(events):
+    """True when every note-on has its note-off."""
+    sounding = set()
+    for status, key, _ in events:
+        if status >> 4 == 9 and key not in sounding:
+            sounding.add(key)
+        elif status >> 4 == 8 and key in sounding:
+            sounding.remove(key)
+        else:
+            return False
+    return not sounding
+
+
+def dumped(lines):
+    """The notes that aseqdump saw."""
+    found = []
+    for line in lines:
+        words = line.replace(",", "").split()
+        if "Note" not in words:
+            continue
+        on = words[words.index("Note") + 1] == "on"
+        channel, key = int(words[-5 if "velocity" in words else -3]), int(words[words.index("note") + 1])
+        found.append((0x90 + channel if on else 0x80 + channel, key, 0))
+    return found
+
+
+def main():
+    files = sections(sys.argv[1])
+    if "end" not in files:
+        print("\n".join(line for lines in files.values() for line in lines[-15:]))
+        check(False, "the machine did not come to its end")
+        return
+    notes = sent(files["lines"])
+    arrived = messages([int(line) for line in files["bytes"] if line.isdigit()])
+    print(f"{len(notes)} events sent, {len(arrived)} arrived; {files['lines'][-1]}")
+    check(any("VirMIDI" in line for line in files["devices"]), f"no virtual cable: {files['devices']}")
+    check("status 0" in files["devices"], "fenby-jack did not end well")
+    check(len(notes) >= 20, "few notes were sent")
+    check(sorted(arrived) == sorted(notes), "the bytes that arrived are not those that were sent")
+    check(balance(arrived), "note-ons and note-offs do not match")
+    played = [tuple(int(w) for w in line.split()[2:]) for line in files["played"] if line.startswith("midi")]
+    check(played == notes, "JACK had other notes")
+
+    check(any("is gone" in line for line in files["errors2"] + files["lines2"]), "the vanished device was not missed")
+    check(any("is back" in line for line in files["errors2"] + files["lines2"]), "the device was not taken up again")
+    check("status2 0" in files["devices"], "fenby-jack did not end well after that")
+    check(len(dumped(files["dump1"])) >= 2, "no notes before the device went")
+    after = dumped(files["dump2"])
+    check(len(after) >= 20, f"{len(after)} events after the device came back")
+    check(balance(after), "the device that came back was left with notes that sound")
+
+
+main()
+print(f"{passed} passed, {failed} failed")
+sys.exit(failed != 0)
