@@ -10,10 +10,10 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../dsp/cqt.h"
+#include "fenby_jack_clock.h"
 #include "fenby_jack_control.h"
 #include "fenby_jack_nsm.h"
 #include "fenby_jack_options.h"
@@ -38,13 +38,6 @@ typedef struct {
     fenby_jack_state saved;  // what the state's file holds
     double keep_at_s;        // when to look whether the state has changed
 } program;
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void complain(const char *error)
 {
@@ -186,8 +179,8 @@ static void keep_state(program *p)
 // A power cut costs a few seconds of changes at most.
 static void keep_state_now_and_then(program *p)
 {
-    if (now_s() < p->keep_at_s) return;
-    p->keep_at_s = now_s() + keep_interval_s;
+    if (fenby_jack_now_s() < p->keep_at_s) return;
+    p->keep_at_s = fenby_jack_now_s() + keep_interval_s;
     keep_state(p);
 }
 

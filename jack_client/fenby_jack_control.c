@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "../dsp/cqt.h"
 #include "../dsp/event.h"
 #include "../dsp/latency.h"
+#include "fenby_jack_clock.h"
 #include "fenby_jack_recorder.h"
 #include "info.h"
 
@@ -41,17 +41,10 @@ static void warn(const fenby_jack_control *control, const char *line)
     control->config.say(control->config.user, line, true);
 }
 
-static double system_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 // The clock that notes and recordings are on.
 static double now_s(const fenby_jack_control *control)
 {
-    return control->begin_s > 0 ? system_s() - control->begin_s : 0;
+    return control->begin_s > 0 ? fenby_jack_now_s() - control->begin_s : 0;
 }
 
 // --- notes ---------------------------------------------------------------------------------------------------
@@ -107,7 +100,7 @@ static bool start_client(fenby_jack_control *control, bool may_start_server, cha
     };
     fenby_jack_links_renew(&control->state.links);
     control->client = fenby_jack_client_new(&client, control->weights, error, error_size);
-    if (control->client && control->begin_s == 0) control->begin_s = system_s();
+    if (control->client && control->begin_s == 0) control->begin_s = fenby_jack_now_s();
     return control->client;
 }
 
@@ -148,8 +141,8 @@ bool fenby_jack_control_start(fenby_jack_control *control, char *error, size_t e
 static void look_for_server(fenby_jack_control *control)
 {
     char error[LINE];
-    if (system_s() < control->retry_at_s) return;
-    control->retry_at_s = system_s() + retry_s;
+    if (fenby_jack_now_s() < control->retry_at_s) return;
+    control->retry_at_s = fenby_jack_now_s() + retry_s;
     if (start_client(control, false, error, sizeof error)) say_started(control);
 }
 
@@ -164,7 +157,7 @@ static bool follow_server(fenby_jack_control *control, char *error, size_t error
         return true;
     }
     stop_client(control);
-    control->retry_at_s = system_s() + retry_s;
+    control->retry_at_s = fenby_jack_now_s() + retry_s;
     const bool waits = control->config.waits_for_server;
     snprintf(line, sizeof line, "the JACK server is gone%s%s; %s", *reason ? ": " : "", reason,
              waits ? "waiting for it to come back" : "all notes are ended");

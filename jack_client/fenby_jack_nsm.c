@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "fenby_jack_clock.h"
 #include "fenby_jack_packet.h"
 
 enum { API_MAJOR = 1, API_MINOR = 1, TEXT = 512, CLIENT_NAME = 64 };
@@ -32,13 +32,6 @@ struct fenby_jack_nsm {
     bool is_dirty;
     fenby_jack_control *control;  // while a message is taken
 };
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 // --- to the manager ------------------------------------------------------------------------------------------
 
@@ -66,7 +59,7 @@ static void announce(fenby_jack_nsm *nsm, const char *program)
     lo_message message = lo_message_new();
     lo_message_add(message, "sssiii", application, capabilities, program, API_MAJOR, API_MINOR, (int)getpid());
     send_to_manager(nsm, "/nsm/server/announce", message);
-    nsm->announced_s = now_s();
+    nsm->announced_s = fenby_jack_now_s();
 }
 
 void fenby_jack_nsm_say(fenby_jack_nsm *nsm, const char *line, bool is_trouble)
@@ -151,7 +144,7 @@ bool fenby_jack_nsm_update(fenby_jack_nsm *nsm, fenby_jack_control *control)
     while ((size = recv(nsm->descriptor, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
         fenby_jack_packet_read(bytes, (size_t)size, take_message, nsm);
     if (nsm->is_managed) tell_dirty(nsm);
-    if (nsm->is_managed || nsm->has_given_up || now_s() < nsm->announced_s + patience_s) return true;
+    if (nsm->is_managed || nsm->has_given_up || fenby_jack_now_s() < nsm->announced_s + patience_s) return true;
     nsm->has_given_up = true;
     return false;
 }

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../dsp/event.h"
+#include "fenby_jack_clock.h"
 #include "preset.h"
 
 enum {
@@ -55,16 +55,9 @@ struct fenby_jack_osc {
     const fenby_jack_address *from;
 };
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static bool is_allowed(allowance *a, double a_second)
 {
-    const double now = now_s();
+    const double now = fenby_jack_now_s();
     a->left += (now - a->at_s) * a_second;
     a->at_s = now;
     if (a->left > a_second) a->left = a_second;
@@ -365,7 +358,7 @@ static void on_subscribe(fenby_jack_osc *osc, const fenby_jack_message *message)
         refuse(osc, message->path, "there are %d subscribers already", MOST_SUBSCRIBERS);
         return;
     }
-    new.ends_s = now_s() + LIFE_S;
+    new.ends_s = fenby_jack_now_s() + LIFE_S;
     *place = new;
     answer_done(osc, message->path);
 }
@@ -397,8 +390,8 @@ void fenby_jack_osc_note(fenby_jack_osc *osc, const fenby_jack_note *note)
 
 static void tell_levels(fenby_jack_osc *osc, fenby_jack_control *control)
 {
-    if (now_s() < osc->levels_at_s) return;
-    osc->levels_at_s = now_s() + level_interval_s;
+    if (fenby_jack_now_s() < osc->levels_at_s) return;
+    osc->levels_at_s = fenby_jack_now_s() + level_interval_s;
     fenby_jack_control_status status;
     fenby_jack_control_status_get(control, &status);
     for (subscriber *s = osc->subscribers; s < osc->subscribers + MOST_SUBSCRIBERS; s++) {
@@ -422,7 +415,7 @@ static void tell_parameters(fenby_jack_osc *osc, fenby_jack_control *control)
 
 static void end_subscriptions(fenby_jack_osc *osc)
 {
-    const double now = now_s();
+    const double now = fenby_jack_now_s();
     for (subscriber *s = osc->subscribers; s < osc->subscribers + MOST_SUBSCRIBERS; s++)
         if (now > s->ends_s) s->what = 0;
 }
@@ -519,7 +512,7 @@ fenby_jack_osc *fenby_jack_osc_new(const char *address, int port, char *error, s
         return NULL;
     }
     osc->descriptor = -1;
-    osc->packets.at_s = osc->errors.at_s = now_s();
+    osc->packets.at_s = osc->errors.at_s = fenby_jack_now_s();
     osc->packets.left = PACKETS_A_SECOND;
     osc->errors.left = ERRORS_A_SECOND;
     osc->told = fenby_parameters_default();

@@ -41,6 +41,7 @@ struct fenby_jack_portmidi {
     // The thread's own.
     PortMidiStream *stream;  // NULL: the device is not there
     uint8_t channel_of_key[KEYS];
+    PmTimestamp last_ms[KEYS];  // when the key's last message leaves
     int64_t begin_us, looks_us;
 };
 
@@ -140,9 +141,15 @@ static void lose_device(fenby_jack_portmidi *portmidi)
     portmidi->looks_us = now_us();
 }
 
+// PortMIDI makes a delay of each time, from a clock of whole milliseconds: messages for the same one, written
+// on either side of its tick, change places. So a key's messages lie a millisecond apart at least, else the end
+// of a note might come before its beginning.
 static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int status, int channel, int key,
                  int velocity)
 {
+    PmTimestamp *const last_ms = &portmidi->last_ms[key];
+    if (when_ms <= *last_ms) when_ms = *last_ms + 1;
+    *last_ms = when_ms;
     const PmMessage message = Pm_Message(status | (channel - 1), key, velocity);
     if (portmidi->stream && Pm_WriteShort(portmidi->stream, when_ms, message) < 0) lose_device(portmidi);
 }
@@ -150,10 +157,11 @@ static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int status,
 static void send_note(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
 {
     const PmTimestamp when_ms = (PmTimestamp)((note->time_us - portmidi->begin_us + 500) / 1000) - LATENCY_MS;
-    uint8_t *const channel = &portmidi->channel_of_key[note->key];
+    const int key = note->key;
+    uint8_t *const channel = &portmidi->channel_of_key[key];
     if (!portmidi->stream || (note->type == FENBY_NOTE_OFF && !*channel)) return;
-    if (note->type == FENBY_NOTE_ON) send(portmidi, when_ms, NOTE_ON, note->channel, note->key, note->velocity);
-    else send(portmidi, when_ms, NOTE_OFF, *channel, note->key, RELEASE_VELOCITY);
+    if (note->type == FENBY_NOTE_ON) send(portmidi, when_ms, NOTE_ON, note->channel, key, note->velocity);
+    else send(portmidi, when_ms, NOTE_OFF, *channel, key, RELEASE_VELOCITY);
     *channel = note->type == FENBY_NOTE_ON ? note->channel : 0;
 }
 
@@ -188,6 +196,16 @@ static void wait_for_notes(fenby_jack_portmidi *portmidi)
     while (sem_trywait(&portmidi->wake) == 0) continue;
 }
 
+// What still waits in the driver's queue when the device is closed is dropped.
+static void wait_for_driver(fenby_jack_portmidi *portmidi)
+{
+    PmTimestamp last_ms = 0;
+    for (int key = 0; key < KEYS; key++)
+        if (portmidi->last_ms[key] > last_ms) last_ms = portmidi->last_ms[key];
+    while (portmidi->stream && now_ms(portmidi) < last_ms + 2 * LATENCY_MS)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 static void *run(void *user)
 {
     fenby_jack_portmidi *portmidi = user;
@@ -201,8 +219,7 @@ static void *run(void *user)
         look_after_device(portmidi);
     }
     end_notes(portmidi);
-    // What still waits in the driver's queue would be dropped.
-    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    wait_for_driver(portmidi);
     close_device(portmidi);
     return NULL;
 }

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../dsp/event.h"
 #include "../dsp/features.h"
+#include "fenby_jack_clock.h"
 #include "preset.h"
 
 enum {
@@ -52,13 +52,6 @@ struct fenby_jack_view {
     size_t length, kept;  // kept: what fits the terminal's height
     int line, rows, columns;
 };
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static const char *key_name(int key, char name[KEY_NAME])
 {
@@ -111,14 +104,15 @@ static void draw_head(fenby_jack_view *view, fenby_jack_control *control,
 static void draw_meter(fenby_jack_view *view, const fenby_jack_control_status *status)
 {
     const float level_db = status->is_running ? status->client.engine.level_db : -INFINITY;
-    if (level_db >= 0) view->clip_at_s = now_s();
+    if (level_db >= 0) view->clip_at_s = fenby_jack_now_s();
     const float part = 1 - fminf(fmaxf(level_db / METER_FLOOR_DB, 0), 1);
     const int n = (int)(part * METER);
     put(view, " in    ");
     for (int i = 0; i < METER; i++) put(view, "%c", i < n ? '=' : '.');
     if (level_db > METER_FLOOR_DB) put(view, " %4.0f dB", level_db);
     else put(view, "         ");
-    if (now_s() - view->clip_at_s < clip_s && view->clip_at_s > 0) put(view, "  %sCLIP%s", red, plain);
+    const bool shows_clip = view->clip_at_s > 0 && fenby_jack_now_s() - view->clip_at_s < clip_s;
+    if (shows_clip) put(view, "  %sCLIP%s", red, plain);
     end_line(view);
     end_line(view);
 }
@@ -185,7 +179,7 @@ static void draw_foot(fenby_jack_view *view, fenby_jack_control *control)
     if (view->has_keys)
         put(view, " %sp panic   [ ] preset   - + sensitivity %.2f   q quit%s", dim, sensitivity, plain);
     end_line(view);
-    if (now_s() - view->message_at_s < message_s || view->message_is_trouble)
+    if (fenby_jack_now_s() - view->message_at_s < message_s || view->message_is_trouble)
         put(view, " %s%s", view->message_is_trouble ? red : "", view->message);
     end_line(view);
 }
@@ -329,7 +323,7 @@ void fenby_jack_view_say(fenby_jack_view *view, const char *line, bool is_troubl
     if (view->kind == FENBY_JACK_SCREEN) {
         snprintf(view->message, sizeof view->message, "%s", line);
         view->message_is_trouble = is_trouble;
-        view->message_at_s = now_s();
+        view->message_at_s = fenby_jack_now_s();
     } else if (is_trouble) {
         fprintf(stderr, "fenby-jack: %s\n", line);
     } else if (view->kind == FENBY_JACK_LINES) {
@@ -341,7 +335,7 @@ void fenby_jack_view_update(fenby_jack_view *view, fenby_jack_control *control)
 {
     if (view->kind != FENBY_JACK_SCREEN) return;
     if (view->has_keys && keys_wait()) take_keys(view, control);
-    if (now_s() - view->drawn_s < redraw_s) return;
-    view->drawn_s = now_s();
+    if (fenby_jack_now_s() - view->drawn_s < redraw_s) return;
+    view->drawn_s = fenby_jack_now_s();
     draw(view, control);
 }

@@ -161,6 +161,12 @@ static void activate(LV2_Handle instance)
     p->rt.light_frames = 0;
 }
 
+// Some hosts free the plugin while their worker still runs, and only then stop it.
+static void deactivate(LV2_Handle instance)
+{
+    fenby_plugin_rest(instance);
+}
+
 // --- options -------------------------------------------------------------------------------------------------
 
 static uint32_t get_options(LV2_Handle instance, LV2_Options_Option *option)
@@ -281,8 +287,9 @@ static const void *extension_data(const char *uri)
 LV2_SYMBOL_EXPORT const LV2_Descriptor *lv2_descriptor(uint32_t index)
 {
     static const LV2_Descriptor descriptors[] = {
-        {FENBY_LV2_URI, instantiate, connect_port, activate, fenby_plugin_run, NULL, cleanup, extension_data},
-        {FENBY_LV2_STEREO_URI, instantiate, connect_port, activate, fenby_plugin_run, NULL, cleanup,
+        {FENBY_LV2_URI, instantiate, connect_port, activate, fenby_plugin_run, deactivate, cleanup,
+         extension_data},
+        {FENBY_LV2_STEREO_URI, instantiate, connect_port, activate, fenby_plugin_run, deactivate, cleanup,
          extension_data},
     };
     return index < sizeof descriptors / sizeof *descriptors ? &descriptors[index] : NULL;

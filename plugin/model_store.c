@@ -43,7 +43,8 @@ static fenby_model *load(const char *path, struct timespec changed, char *error,
     }
     *m = (fenby_model){.next = models, .changed = changed, .weights = weights};
     strcpy(m->path, path);
-    return models = m;
+    models = m;
+    return m;
 }
 
 fenby_model *fenby_model_acquire(const char *path, char *error, size_t error_size)

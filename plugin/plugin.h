@@ -103,6 +103,9 @@ typedef struct {
 // Does everything that waits, in whatever thread; one at a time.
 void fenby_plugin_work(fenby_plugin *p);
 
+// Waits until no wake-up is on its way, for half a second at most: its worker may be gone. run() rests.
+void fenby_plugin_rest(fenby_plugin *p);
+
 // Loads the model that a restored state asks for, if any. Under the work lock.
 void fenby_plugin_load_restored(fenby_plugin *p);
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: ISC
 #include "view_data.h"
 
+#include <math.h>
+
 static const float most_magnitude = 1.2f;  // cqt.h
 
 static uint8_t byte(float fraction)
 {
-    return fraction <= 0 ? 0 : fraction >= 1 ? 255 : (uint8_t)(255 * fraction + 0.5f);
+    return fraction <= 0 ? 0 : fraction >= 1 ? 255 : (uint8_t)lroundf(255 * fraction);
 }
 
 void fenby_view_hop_fill(fenby_view_hop *hop, const float *cqt_frame, const float *onset, const float *sounding,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: ISC
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "plugin.h"
+
+enum { MOST_REST_MS = 500 };
 
 static void tell(fenby_plugin *p, int type, const char *text)
 {
@@ -101,6 +104,7 @@ static void obey_commands(fenby_plugin *p)
 void fenby_plugin_work(fenby_plugin *p)
 {
     pthread_mutex_lock(&p->work_lock);
+    atomic_store(&p->woken, false);  // what comes from now on needs another wake-up
     keep_sent_notes(p);
     if (atomic_exchange(&p->work_waits, false)) {
         fenby_plugin_load_restored(p);
@@ -110,13 +114,22 @@ void fenby_plugin_work(fenby_plugin *p)
     pthread_mutex_unlock(&p->work_lock);
 }
 
+void fenby_plugin_rest(fenby_plugin *p)
+{
+    for (int ms = 0; ms < MOST_REST_MS; ms++) {
+        pthread_mutex_lock(&p->work_lock);
+        const bool woken = atomic_load(&p->woken);
+        pthread_mutex_unlock(&p->work_lock);
+        if (!woken) return;
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+}
+
 static LV2_Worker_Status host_works(LV2_Handle instance, LV2_Worker_Respond_Function respond,
                                     LV2_Worker_Respond_Handle handle, uint32_t size, const void *data)
 {
     (void)respond, (void)handle, (void)size, (void)data;
-    fenby_plugin *p = instance;
-    atomic_store(&p->woken, false);
-    fenby_plugin_work(p);
+    fenby_plugin_work(instance);
     return LV2_WORKER_SUCCESS;
 }
 
@@ -135,7 +148,6 @@ void *fenby_plugin_thread(void *instance)
     for (;;) {
         while (sem_wait(&p->wake)) continue;
         if (atomic_load(&p->quit)) return NULL;
-        atomic_store(&p->woken, false);
         fenby_plugin_work(p);
     }
 }

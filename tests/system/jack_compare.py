@@ -5,8 +5,8 @@ WAV was played by jack_player, which wrote PLAYED; fenby-jack --plain wrote LINE
 - every event left JACK at exactly the frame for which it was scheduled, counted from when the engine began;
 - fenby, given the same sound with the same silence before it, hears the same notes with the same velocities,
   and places starts and ends at the same sample;
-- a note-on that was decided in time, and had not to wait for another event, was scheduled exactly the latency of
-  JACK's port after its sound;
+- a note-on that was decided in time, and had not to wait for another event, was scheduled exactly the latency
+  of JACK's port after its sound;
 - every note-on has one note-off after it;
 - OSC_NOTES, if given, holds the same notes, as they were broadcast.
 
@@ -125,7 +125,7 @@ def main():
     first = sorted(missing | extra)[:6]
     check(want == got, f"{len(missing)} events are missing, {len(extra)} are too many: {first}")
     wrong = [e for e in note_ons_in_time(events) if e["frame"] != round(e["sound"] * rate) + latency]
-    check(not wrong, f"{len(wrong)} note-ons were not scheduled {latency} frames after their sound: {wrong[:2]}")
+    check(not wrong, f"{len(wrong)} note-ons lie not {latency} frames after their sound: {wrong[:2]}")
 
     if len(sys.argv) > 6:
         words = [line.split() for line in open(sys.argv[6])]

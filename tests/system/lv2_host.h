@@ -286,9 +286,11 @@ static inline host *host_open(host_config config)
     return h;
 }
 
+// As Ardour does, frees the plugin while the worker still runs.
 static inline void host_close(host *h)
 {
     if (h->instance) lilv_instance_deactivate(h->instance);
+    if (h->instance) lilv_instance_free(h->instance);
     if (h->threaded) {
         pthread_mutex_lock(&h->job_lock);
         h->quit = true;
@@ -296,7 +298,6 @@ static inline void host_close(host *h)
         pthread_mutex_unlock(&h->job_lock);
         pthread_join(h->thread, NULL);
     }
-    if (h->instance) lilv_instance_free(h->instance);
     lilv_world_free(h->world);
     for (uint32_t i = 0; i < h->n_uris; i++) free(h->uris[i]);
     free(h->events);

@@ -97,6 +97,7 @@ play() {  # WAV TAIL [freewheel]
 clean_up() {
     [ -z "$program" ] || kill -KILL "$program" 2>/dev/null
     stop_server
+    rm -f /dev/shm/jack_sem.*_"$JACK_DEFAULT_SERVER"_*
     if [ -n "${FENBY_JACK_KEEP:-}" ]; then echo "kept: $folder"; else rm -rf "$folder"; fi
 }
 trap clean_up EXIT

@@ -160,8 +160,14 @@ end
 close_session()
 quit()
 END
-ardour "$folder/record"
-check "the recording is not in time" compare_recording "$folder/record"
+# A machine that is too busy has three tries.
+for try in 1 2 3; do
+    ardour "$folder/record"
+    compare_recording "$folder/record"
+    in_time=$?
+    [ $in_time -ne 0 ] || break
+done
+check "the recording is not in time" [ $in_time -eq 0 ]
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -28,7 +28,7 @@ static Display *display;
 
 #if HOST_SANITIZED
 // Fonts stay in memory until the end.
-const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libfontconfig";
