@@ -110,8 +110,14 @@ __attribute__((target("avx2,fma"))) static float band_power_avx2(const float *xr
     return band_power_body(xr, xi, kr, ki, count);
 }
 
-__attribute__((target("avx512f,prefer-vector-width=512"))) static float band_power_avx512(const float *xr, const float *xi,
-                                                              const float *kr, const float *ki, int count)
+// Without the second word gcc keeps to 256 bits; clang does not know it.
+#ifdef __clang__
+#define WHOLE_AVX512 "avx512f"
+#else
+#define WHOLE_AVX512 "avx512f,prefer-vector-width=512"
+#endif
+__attribute__((target(WHOLE_AVX512))) static float band_power_avx512(const float *xr, const float *xi,
+                                                                     const float *kr, const float *ki, int count)
 {
     return band_power_body(xr, xi, kr, ki, count);
 }
