@@ -61,8 +61,7 @@ JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_witne
 TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
 
 # What the programs in jack_client/ are made of: main file, and the modules that each one wants.
-FENBY_SOURCES = $(filter-out jack_client/fenby_jack%.c $(JACK_ONLY),$(wildcard jack_client/*.c))
-JACK_ONLY     =
+FENBY_SOURCES = $(filter-out jack_client/fenby_jack%.c,$(wildcard jack_client/*.c))
 
 JACK_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard jack_client/fenby_jack*.c))
 JACK_PKGS    = $(FENBY_PKGS) jack liblo

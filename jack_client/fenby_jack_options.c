@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command_line.h"
 #include "fenby_jack_client.h"
 
 const char fenby_jack_help[] =
@@ -79,14 +80,10 @@ static const char *const kinds[] = {preset, setting, model, link_in, link_out};
 
 static bool set(fenby_jack_state *state, const char *text, char *error, size_t error_size)
 {
-    char symbol[64];
-    const char *const equals = strchr(text, '=');
-    if (!equals) {
-        snprintf(error, error_size, "--set %s: expected NAME=VALUE", text);
-        return false;
-    }
-    snprintf(symbol, sizeof symbol, "%.*s", (int)(equals - text), text);
-    return fenby_jack_state_set(state, symbol, equals + 1, error, error_size);
+    char symbol[FENBY_SYMBOL_SIZE];
+    const char *value;
+    return fenby_split_setting(text, symbol, &value, error, error_size) &&
+           fenby_jack_state_set(state, symbol, value, error, error_size);
 }
 
 // The n-th source goes to the n-th input, round and round.
@@ -133,12 +130,7 @@ bool fenby_jack_options_apply(const fenby_jack_options *options, fenby_jack_stat
 static bool read_number(const char *option, int minimum, int maximum, int *value, char *error,
                         size_t error_size)
 {
-    char *end;
-    const long number = strtol(optarg, &end, 10);
-    *value = (int)number;
-    if (end != optarg && !*end && number >= minimum && number <= maximum) return true;
-    snprintf(error, error_size, "%s %s: expected a whole number, %d .. %d", option, optarg, minimum, maximum);
-    return false;
+    return fenby_read_integer(option, optarg, minimum, maximum, value, error, error_size);
 }
 
 static bool read_inputs(fenby_jack_options *options, char *error, size_t error_size)
@@ -227,8 +219,7 @@ bool fenby_jack_options_parse(fenby_jack_options *options, int argc, char **argv
     const char **next = options->asked;
     while ((option = getopt_long(argc, argv, ":p:s:qvh", long_options, NULL)) != -1) {
         if (option == '?' || option == ':') {
-            const char *const what = option == ':' ? "expected a value" : "no such option, see --help";
-            snprintf(error, error_size, "%s: %s", argv[optind - 1], what);
+            fenby_describe_bad_option(option, argv[optind - 1], error, error_size);
             return false;
         }
         if (!take_option(options, option, &next, error, error_size)) return false;

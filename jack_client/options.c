@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audio_file.h"
+#include "command_line.h"
 #include "preset.h"
 
 const char fenby_help[] =
@@ -64,16 +65,12 @@ static bool use_preset(fenby_parameters *parameters, const char *name, char *err
 
 static bool set_parameter(fenby_parameters *parameters, const char *setting, char *error, size_t error_size)
 {
-    char symbol[64];
-    const char *const equals = strchr(setting, '=');
-    if (!equals) {
-        snprintf(error, error_size, "--set %s: expected NAME=VALUE", setting);
-        return false;
-    }
-    snprintf(symbol, sizeof symbol, "%.*s", (int)(equals - setting), setting);
+    char symbol[FENBY_SYMBOL_SIZE];
+    const char *value;
+    if (!fenby_split_setting(setting, symbol, &value, error, error_size)) return false;
     const int parameter = fenby_parameter_find(symbol);
     if (parameter >= 0)
-        return fenby_parameter_parse(parameter, equals + 1, &parameters->value[parameter], error, error_size);
+        return fenby_parameter_parse(parameter, value, &parameters->value[parameter], error, error_size);
     snprintf(error, error_size, "--set %s: there is no parameter '%s', see --list-params", setting, symbol);
     return false;
 }
@@ -81,12 +78,7 @@ static bool set_parameter(fenby_parameters *parameters, const char *setting, cha
 static bool read_integer(const char *option, int minimum, int maximum, int *value, char *error,
                          size_t error_size)
 {
-    char *end;
-    const long number = strtol(optarg, &end, 10);
-    *value = (int)number;
-    if (end != optarg && !*end && number >= minimum && number <= maximum) return true;
-    snprintf(error, error_size, "%s %s: expected a whole number, %d .. %d", option, optarg, minimum, maximum);
-    return false;
+    return fenby_read_integer(option, optarg, minimum, maximum, value, error, error_size);
 }
 
 // One option of the command line. Settings are kept for later, so that they win over presets in any order.
@@ -114,12 +106,6 @@ static bool take_option(fenby_options *options, int option, const char ***settin
     return false;
 }
 
-static void describe_unknown(int option, char *const *argv, char *error, size_t error_size)
-{
-    const char *const what = option == ':' ? "expected a value" : "no such option, see --help";
-    snprintf(error, error_size, "%s: %s", argv[optind - 1], what);
-}
-
 static bool take_options(fenby_options *options, int argc, char **argv, const char **settings, char *error,
                          size_t error_size)
 {
@@ -127,7 +113,7 @@ static bool take_options(fenby_options *options, int argc, char **argv, const ch
     const char **next = settings;
     while ((option = getopt_long(argc, argv, ":o:p:s:qvh", long_options, NULL)) != -1) {
         if (option == '?' || option == ':') {
-            describe_unknown(option, argv, error, error_size);
+            fenby_describe_bad_option(option, argv[optind - 1], error, error_size);
             return false;
         }
         if (!take_option(options, option, &next, error, error_size)) return false;

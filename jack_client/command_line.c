@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: ISC
+#include "command_line.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool fenby_read_integer(const char *option, const char *text, int minimum, int maximum, int *value, char *error,
+                        size_t error_size)
+{
+    char *end;
+    const long number = strtol(text, &end, 10);
+    *value = (int)number;
+    if (end != text && !*end && number >= minimum && number <= maximum) return true;
+    snprintf(error, error_size, "%s %s: expected a whole number, %d .. %d", option, text, minimum, maximum);
+    return false;
+}
+
+bool fenby_split_setting(const char *setting, char symbol[FENBY_SYMBOL_SIZE], const char **value, char *error,
+                         size_t error_size)
+{
+    const char *const equals = strchr(setting, '=');
+    if (!equals) {
+        snprintf(error, error_size, "--set %s: expected NAME=VALUE", setting);
+        return false;
+    }
+    snprintf(symbol, FENBY_SYMBOL_SIZE, "%.*s", (int)(equals - setting), setting);
+    *value = equals + 1;
+    return true;
+}
+
+void fenby_describe_bad_option(int result, const char *argument, char *error, size_t error_size)
+{
+    const char *const what = result == ':' ? "expected a value" : "no such option, see --help";
+    snprintf(error, error_size, "%s: %s", argument, what);
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: ISC
+// What the command lines of fenby and fenby-jack have in common.
+//
+// Thread: main. Allocation: none. Errors: one line that says what was given and what is expected.
+#ifndef FENBY_COMMAND_LINE_H
+#define FENBY_COMMAND_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { FENBY_SYMBOL_SIZE = 64 };
+
+// Reads an option's value, a whole number in minimum .. maximum.
+bool fenby_read_integer(const char *option, const char *text, int minimum, int maximum, int *value, char *error,
+                        size_t error_size);
+
+// Cuts the NAME=VALUE of --set in two.
+bool fenby_split_setting(const char *setting, char symbol[FENBY_SYMBOL_SIZE], const char **value, char *error,
+                         size_t error_size);
+
+// Says what is wrong with the argument for which getopt_long returned '?' or ':'.
+void fenby_describe_bad_option(int result, const char *argument, char *error, size_t error_size);
+
+#endif
