@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 #
 #   make                 the programs and the plugin, in build/
-#   make demo            transcribe the demo music, from nothing: installs what is missing
+#   make demo            transcribe the demo music, live and as a file, from nothing: installs what is missing
 #   make check           all tests, likewise; ends with "N passed, N failed"
 #   make check-asan      the tests under the address and undefined behaviour sanitizers
 #   make check-tsan      the tests under the thread sanitizer
@@ -35,8 +35,8 @@ endif
 ifeq ($(LV2),yes)
 BUILD_PACKAGES += lv2-dev libx11-dev
 endif
-DEMO_PACKAGES  = $(BUILD_PACKAGES) fluidsynth fluid-soundfont-gm
-CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy $(if $(filter yes,$(JACK)),jackd2) \
+DEMO_PACKAGES  = $(BUILD_PACKAGES) fluidsynth fluid-soundfont-gm $(if $(filter yes,$(JACK)),jackd2)
+CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy \
                  $(if $(filter yes,$(LV2)),liblilv-dev lilv-utils sordi jalv xvfb fonts-dejavu-core)
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
@@ -56,7 +56,8 @@ LV2_TESTS   = $(patsubst tests/%.c,$(BUILD)/tests/%,tests/test_ttl.c $(wildcard 
 TESTS       = $(filter-out $(LV2_TESTS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))) \
               $(if $(filter yes,$(LV2)),$(LV2_TESTS)) $(if $(filter yes,$(JACK)),$(JACK_TESTS)) \
               $(if $(filter yesyes,$(LV2)$(JACK)$(SANITIZE)),tests/system/test_lv2_jalv.sh)
-JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) tests/system/test_jack.sh
+JACK_SCRIPTS = $(wildcard tests/system/test_jack*.sh)
+JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) $(JACK_SCRIPTS)
 JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_witness.so
 TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
 
@@ -136,10 +137,12 @@ $(BUNDLE)/manifest.ttl: $(BUILD)/ttl/make_ttl $(PRESETS)
 	cp $(PRESETS) $(@D)/presets
 	$< $(@D) $(PRESETS)
 
-# The CQT as a shared library, for training.
+# For training: the CQT, and the loops that PyTorch is slow at. Runs where it is built, hence -march=native.
 train-library: $(BUILD)/libfenby-train.so
-$(BUILD)/libfenby-train.so: $(BUILD)/dsp/cqt.o
-	$(CC) -shared $^ -o $@ $(call pkg,libs,fftw3 fftw3f) -lm
+$(BUILD)/libfenby-train.so: dsp/cqt.c nn/train/batch_norm.c $(wildcard dsp/*.h nn/train/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -MMD -MP,$(FLAGS)) -fvisibility=default -O3 -march=native -fopenmp-simd -shared \
+	    $(filter %.c,$^) -o $@ $(call pkg,libs,fftw3 fftw3f) -lm
 
 # --- tests --------------------------------------------------------------------------------------------------------
 
@@ -156,6 +159,9 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libprograms.a $(LIBRARY) Makefile
 	    $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS) $(TEST_PKGS)) $< $(TEST_OBJECTS) -o $@ \
 	    $(BUILD)/libprograms.a $(CORE_LIBS) $(call pkg,libs,$(FENBY_PKGS) $(TEST_PKGS))
 
+$(BUILD)/tests/test_batch_norm: TEST_OBJECTS = $(BUILD)/nn/train/batch_norm.o
+$(BUILD)/tests/test_batch_norm: $(BUILD)/nn/train/batch_norm.o
+
 # Tests of the plugin are hosts: they know its ports and messages.
 $(LV2_TESTS): TEST_PKGS = lilv-0 x11
 $(LV2_TESTS): TEST_OBJECTS = $(TEST_MODULES:%.c=$(BUILD)/%.o)
@@ -169,7 +175,7 @@ $(BUILD)/tests/system/jack_tiny: $(wildcard tests/*.h)
 $(BUILD)/tests/system/jack_witness.so: tests/system/jack_witness.c
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(FLAGS)) $(CFLAGS) -fvisibility=default -shared $< -o $@
-tests/system/test_jack.sh: $(JACK_TOOLS) $(BUILD)/tests/system/test_jack_recorder
+$(JACK_SCRIPTS): $(JACK_TOOLS) $(BUILD)/tests/system/test_jack_recorder
 tests/system/test_lv2_jalv.sh: $(BUILD)/tests/system/jack_player
 
 # Ardour is large, so this is apart.
@@ -212,7 +218,8 @@ accuracy: setup
 # --- demo ---------------------------------------------------------------------------------------------------------
 
 demo: setup-demo
-	+$(MAKE) --no-print-directory all $(BUILD)/tests/music/compose
+	+$(MAKE) --no-print-directory all $(BUILD)/tests/music/compose \
+	    $(if $(filter yes,$(JACK)),$(BUILD)/tests/system/jack_player)
 	@BUILD=$(BUILD) tests/demo.sh
 
 # --- set-up, installation -----------------------------------------------------------------------------------------

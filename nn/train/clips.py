@@ -14,9 +14,11 @@ import scipy.ndimage
 import scipy.signal
 
 import samples
+import struck
 from config import CLIP_SECONDS, HELD_OUT, HOP, KEYS, LOWEST_KEY, MIX, SAMPLE_RATE
 
 SR = SAMPLE_RATE
+INVENTED = 5  # pianos and guitars at hand (struck.py)
 STEP = 64  # samples between control points of synthesised voices
 N = int(CLIP_SECONDS * SR)
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
@@ -46,9 +48,10 @@ def smooth(rng, n, step_s, amount):
 class Clip:
     """The sound and the labels of one clip under construction."""
 
-    def __init__(self, rng, pack, sequences):
-        self.rng, self.pack, (self.pieces, self.takes) = rng, pack, sequences
+    def __init__(self, rng, pack, sequences, invented):
+        self.rng, self.pack, (self.pieces, self.takes), self.invented = rng, pack, sequences, invented
         self.voices, self.labels = [], []
+        self.darkness = rng.uniform(0, 0.97)  # of soft notes: most samples have one dynamic, players have more
 
     # --- single notes ---------------------------------------------------------------------------------------------
 
@@ -104,6 +107,9 @@ class Clip:
         x = note.audio[i].astype(np.float32)
         x += f * (note.audio[i + 1].astype(np.float32) - x)
 
+        pole = self.darkness * (1 - 1.4 * velocity)
+        if not sustained and pole > 0.1 and instrument not in self.invented.values():
+            x = scipy.signal.lfilter([1 - pole], [1, -pole], x).astype(np.float32)
         if soft:
             k = min(n, int(attack * SR) + 1)
             x[:k] *= 0.5 - 0.5 * np.cos(np.pi * np.arange(k, dtype=np.float32) / k)
@@ -147,11 +153,16 @@ class Clip:
         if pool is pianos and rng.random() < 0.35:
             rich = [p for p in pianos if len(set(p.dynamic)) > 2]
             instrument = rich[rng.integers(len(rich))] if rich else instrument
+        if rng.random() < 0.3:
+            instrument = self.invented['piano']
         voice = self.new_voice()
         cents = rng.uniform(-8, 8)
         stretch = rng.uniform(0, 0.012)
         notes = self.sequence_notes(self.pieces) if rng.random() < 0.6 else self.figures(28, 100)
-        loudness = rng.uniform(0.7, 1.1)
+        # Players keep the accompaniment under the melody, often far under it, and play whole passages softly.
+        loudness, range_of_touch = rng.uniform(0.5, 1.1), rng.uniform(0.7, 1.6)
+        below, accompaniment = rng.uniform(48, 70), rng.uniform(0.3, 1) if rng.random() < 0.7 else 1.0
+        deeper = rng.random() < 0.25
         pedal = rng.random() < 0.5
         change = np.cumsum(rng.uniform(0.3, 2.5, 60)) - rng.uniform(0, 2)
         for a, b, midi, velocity in notes:
@@ -159,8 +170,12 @@ class Clip:
             if pedal:
                 up = change[min(len(change) - 1, int(np.searchsorted(change, b)))]
                 length = max(length, min(up - a, 6.0))
+            if midi < below:
+                velocity *= accompaniment
+                midi -= 12 if deeper and midi >= 36 else 0
+            velocity = velocity ** range_of_touch * loudness
             tuned = cents + stretch * np.sign(midi - 69) * (midi - 69) ** 2 / 4
-            self.place(voice, instrument, int(midi), a, length, float(np.clip(velocity * loudness, 0.08, 1)), tuned,
+            self.place(voice, instrument, int(midi), a, length, float(np.clip(velocity, 0.06, 1)), tuned,
                        release=rng.uniform(0.02, 0.12))
 
     def sequence_notes(self, pieces, low=21, high=108):
@@ -231,7 +246,7 @@ class Clip:
         good = [p for p in pool if p.name in ('guitar_black', 'guitar_green', 'phil_guitar', 'fluid_steel', 'fluid_nylon',
                                               'fluid_jazz', 'fluid_clean', 'discord_martin')]
         pool = good if rng.random() < 0.7 and good else pool
-        instrument = pool[rng.integers(len(pool))]
+        instrument = pool[rng.integers(len(pool))] if rng.random() < 0.75 else self.invented['guitar']
         voice, cents = self.new_voice(), rng.uniform(-15, 15)
         low, high = max(28, instrument.low - 2), min(96, instrument.high + 2)
         style = rng.random()
@@ -243,7 +258,7 @@ class Clip:
             notes = self.strums(low, high)
         ring = rng.random() < 0.4
         for a, b, midi, velocity in notes:
-            velocity = float(np.clip(velocity * rng.uniform(0.5, 1.4), 0.08, 1))
+            velocity = float(np.clip(velocity * rng.uniform(0.3, 1.5), 0.08, 1))
             hammered = rng.random() < 0.08
             self.place(voice, instrument, int(midi), a, (b - a) * (rng.uniform(1.5, 4) if ring else rng.uniform(0.8, 1.1)),
                        velocity * (0.6 if hammered else 1), cents + rng.normal(0, 4),
@@ -324,7 +339,8 @@ class Clip:
         rng, step = self.rng, STEP
         points = N // step + 2
         at = np.arange(points, dtype=np.float32) * step / SR
-        drift = 18 if singing else 6
+        drift = rng.uniform(10, 35) if singing else 6
+        key_of_singer = rng.uniform(-30, 30) if singing else rng.uniform(-15, 15)
         cents = np.full(points, 100.0 * plan[0][2] if plan else 6000.0, np.float32)
         loud = np.zeros(points, np.float32)
         p_tied = rng.choice([0.2, 0.6, 0.9])
@@ -340,7 +356,7 @@ class Clip:
             if last <= first + 2:
                 continue
             tied = onset - previous_end < 0.03 and rng.random() < p_tied
-            target = 100.0 * key + rng.normal(0, drift)
+            target = 100.0 * key + np.clip(key_of_singer + rng.normal(0, drift), -45, 45)
             velocity = float(np.clip(level * np.exp2(rng.normal(0, 0.3)), 0.1, 1))
             full = velocity ** 1.3
             if tied:
@@ -419,7 +435,7 @@ class Clip:
         else:
             self.line(instrument, plan, level, singing)
 
-    def melody(self, low, high, beat, start):
+    def melody(self, low, high, beat, start, repeats=0.0):
         rng = self.rng
         root, degree_of = int(rng.integers(12)), lambda k: int(round((k - root) * 7 / 12))
         centre = rng.uniform(low + 4, max(low + 5, high - 4))
@@ -427,7 +443,7 @@ class Clip:
         lengths = [[0.5, 1, 1, 2], [0.25, 0.25, 0.5, 1], [1, 2, 4], [0.5, 0.5, 1.5, 0.5, 1]][int(rng.integers(4))]
         while t < CLIP_SECONDS - 0.1:
             seconds = beat * rng.choice(lengths) * rng.uniform(0.95, 1.05)
-            degree += int(rng.choice([-4, -3, -2, -1, -1, -1, 0, 1, 1, 1, 2, 3, 4]))
+            degree += int(rng.choice([-4, -3, -2, -1, -1, -1, 0, 1, 1, 1, 2, 3, 4])) if rng.random() >= repeats else 0
             key = root + 12 * (degree // 7) + int(MAJOR[degree % 7]) + (int(rng.integers(-1, 2)) if rng.random() < 0.08 else 0)
             if not low <= key <= high or abs(key - centre) > 11:
                 degree = degree_of(centre)
@@ -512,7 +528,12 @@ class Clip:
         if rng.random() < 0.25:
             pool = [self._pick()]
         p = pool[rng.integers(len(pool))]
-        self.any_line(p, self.melody(p.low - 3, p.high + 2, rng.uniform(0.25, 0.8), rng.uniform(0, 0.8)), rng.uniform(0.4, 1), True)
+        low, high = p.low - 3, p.high + 2
+        if rng.random() < 0.5:  # basses to sopranos
+            low = int(rng.integers(36, 62))
+            high = low + int(rng.integers(12, 24))
+        plan = self.melody(low, high, rng.uniform(0.2, 0.8), rng.uniform(0, 0.8), rng.choice([0.0, 0.3, 0.6]))
+        self.any_line(p, plan, rng.uniform(0.4, 1), True)
 
     # --- what is not a note ---------------------------------------------------------------------------------------
 
@@ -637,10 +658,18 @@ class Maker:
 
     def __init__(self, seed, pack, sequences):
         self.rng, self.pack, self.sequences = np.random.default_rng(seed), pack, sequences
+        self.invented = {'piano': [], 'guitar': []}
+
+    def invent(self):
+        """One invented piano and guitar out of a few, which are replaced one by one."""
+        for kind, known in self.invented.items():
+            if len(known) < INVENTED or self.rng.random() < 0.05:
+                known[:] = known[1 - INVENTED:] + [struck.invent(self.rng, kind == 'guitar')]
+        return {kind: known[self.rng.integers(len(known))] for kind, known in self.invented.items()}
 
     def clip(self, kind=None):
         kind = kind or self.rng.choice(list(MIX), p=list(MIX.values()))
-        clip = Clip(self.rng, self.pack, self.sequences)
+        clip = Clip(self.rng, self.pack, self.sequences, self.invent())
         getattr(clip, kind)()
         return clip.mix(), sorted(clip.labels, key=lambda label: label[0])
 

@@ -11,7 +11,7 @@ from config import BINS, HOP
 
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 _LIBRARY = os.environ.get('FENBY_TRAIN_LIBRARY', os.path.join(_ROOT, 'build', 'libfenby-train.so'))
-_lib = ctypes.CDLL(_LIBRARY)
+library = _lib = ctypes.CDLL(_LIBRARY)
 _floats = ctypes.POINTER(ctypes.c_float)
 _lib.fenby_cqt_new.restype = ctypes.c_void_p
 _lib.fenby_cqt_new.argtypes = [ctypes.c_double]

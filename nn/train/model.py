@@ -16,8 +16,12 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import fused
+
 
 class Conv(nn.Module):
+    """Convolution and batch norm. The past of a causal convolution is put before the input by the layer before it."""
+
     def __init__(self, inputs, layer):
         super().__init__()
         kt, kf, dt, df, sf = (layer.get(k, 1) for k in ('kt', 'kf', 'dt', 'df', 'sf'))
@@ -28,8 +32,19 @@ class Conv(nn.Module):
                               bias=False)
         self.norm = nn.BatchNorm2d(layer['out'])
 
-    def forward(self, x):
-        return self.norm(self.conv(F.pad(x, (0, 0, self.past, 0)) if self.past else x))
+    def forward(self, x, skip, relu, past):
+        """x and skip begin with frames that are past; the output with `past` of them."""
+        y = self.conv(x)
+        if self.training and relu and fused.fits(y):
+            return fused.norm_add_relu(y, self.norm, skip, past)
+        y = self.norm(y)
+        if skip is not None:
+            y = y + skip[:, :, skip.shape[2] - y.shape[2]:]
+        return before(F.relu(y) if relu else y, past)
+
+
+def before(x, past):
+    return F.pad(x, (0, 0, past, 0)) if past else x
 
 
 class Gru(nn.Module):
@@ -70,24 +85,23 @@ class Net(nn.Module):
 
     def forward(self, x):
         history = []
-        for layer, module in zip(self.layers, self.modules_):
+        for i, (layer, module) in enumerate(zip(self.layers, self.modules_)):
             kind = layer['kind']
+            past = getattr(self.modules_[i + 1], 'past', 0) if i + 1 < len(self.modules_) else 0
             if kind == 'stack':
                 low = max(0, -min(layer['shifts']))
                 high = max(0, max(layer['shifts']) + layer['width'] - x.shape[-1])
-                padded = F.pad(x, (low, high))
+                padded = F.pad(x, (low, high, past, 0))
                 x = torch.cat([padded[..., low + s:low + s + layer['width']] for s in layer['shifts']], 1)
                 x = x.contiguous(memory_format=torch.channels_last)
             elif kind == 'conv':
-                y = module(x)
-                if layer.get('skip'):
-                    y = y + history[-layer['skip']]
-                x = F.relu(y) if layer.get('relu', True) else y
+                skip = history[-layer['skip']] if layer.get('skip') else None
+                x = module(x, skip, layer.get('relu', True), past)
             else:
-                x = module(x)
+                x = before(module(x), past)
             history.append(x)
-        z, out, first = x, {}, 0
+        out, first = {}, 0
         for name, (channels, _) in self.layers[-1]['outputs'].items():
-            out[name] = z[:, first:first + channels]
+            out[name] = x[:, first:first + channels]
             first += channels
         return out

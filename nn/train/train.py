@@ -196,7 +196,7 @@ def main():
         x, y = data.batch()
         x, y = x.to(device), y.to(device)
         with torch.autocast(device, dtype=torch.bfloat16):
-            out = net(x)
+            out = net(x.bfloat16())
         loss, parts = loss_of(out, y)
         optimizer.zero_grad()
         loss.backward()
