@@ -39,6 +39,22 @@ def layer_arrays(layers, state):
     return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
 
 
+def to_state(model, like):
+    """The other way: a state for model.Net of what fnw.read gave, batch norm doing nothing. like: the Net's state."""
+    state = {}
+    for key, tensor in like.items():
+        _, i, rest = key.split('.', 2)
+        name = {'norm.bias': 'bias', 'conv.weight': 'weight', 'weight': 'weight', 'bias': 'bias', 'gru.weight_ih_l0': 'weight',
+                'gru.bias_ih_l0': 'bias', 'gru.weight_hh_l0': 'weight_hh', 'gru.bias_hh_l0': 'bias_hh'}.get(rest)
+        if name:
+            state[key] = torch.from_numpy(model['arrays'][f'{i}.{name}'].copy()).reshape(tensor.shape)
+        else:
+            nothing = {'norm.weight': 1, 'norm.running_mean': 0, 'norm.running_var': 1 - BATCH_NORM_EPSILON,
+                       'norm.num_batches_tracked': 0}[rest]
+            state[key] = torch.full_like(tensor, nothing)
+    return state
+
+
 def to_model(checkpoint):
     """What fnw.write takes."""
     arrays = layer_arrays(checkpoint['layers'], checkpoint['state'])

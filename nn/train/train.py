@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: ISC
 """Trains the network of config.py.
 
-    train.py OUT.pt --samples DIR --midi DIR --hours H [--resume] [--from OTHER.pt] [--add DIR] [--threads N]
+    train.py OUT.pt --samples DIR --midi DIR --hours H [--resume] [--from OTHER] [--add DIR] [--threads N]
 
 With --add, half of every batch comes from a folder of recordings with their notes (recordings.py): to tune a trained
-network to one instrument, start --from its checkpoint. Clips are made on the fly by worker processes; features
+network to one instrument, start --from its checkpoint or weights file. Clips are made on the fly by worker processes; features
 come from the C code. OUT.pt is a checkpoint, written every few minutes: a run that was stopped goes on with
 --resume. The log goes to standard output and OUT.log."""
 import argparse
@@ -19,7 +19,9 @@ import torch.nn.functional as F
 
 import clips
 import config
+import export
 import features
+import fnw
 import recordings
 from model import Net
 
@@ -90,6 +92,37 @@ class Clips:
         return x, torch.from_numpy(np.stack(ys))
 
 
+def start_from(net, path, batch):
+    """Puts the weights of a checkpoint, or of a weights file (.fnw), into net.
+
+    A weights file has its batch norm folded into the convolutions: it is unfolded by what a batch of clips shows,
+    so that training begins with the same function."""
+    if not path.endswith('.fnw'):
+        net.load_state_dict(torch.load(path, map_location='cpu')['state'])
+        return
+    model = fnw.read(path)
+    if not fnw.same_layers(model['layers'], net.layers):
+        raise SystemExit(f'{path}: {model["name"]} has other layers than config.py')
+    net.load_state_dict(export.to_state(model, net.state_dict()))
+    seen = {}
+
+    def look(norm, inputs):
+        seen[norm] = torch.var_mean(inputs[0], (0, 2, 3), unbiased=False)
+
+    hooks = [module.norm.register_forward_pre_hook(look) for module in net.modules_ if hasattr(module, 'norm')]
+    net.eval()
+    with torch.no_grad():
+        net(batch)
+        for norm, (variance, mean) in seen.items():
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
+            norm.weight.copy_(torch.sqrt(variance + norm.eps))
+            norm.bias.add_(mean)
+    for hook in hooks:
+        hook.remove()
+    net.train()
+
+
 def later(x, frames):
     """x (batch, frames, ...) moved into the future."""
     return x if frames == 0 else F.pad(x, (0, 0, frames, 0))[:, :x.shape[1]]
@@ -150,7 +183,7 @@ def main():
     a.add_argument('--midi', required=True)
     a.add_argument('--hours', type=float, required=True)
     a.add_argument('--resume', action='store_true')
-    a.add_argument('--from', dest='start', metavar='OTHER.pt', help='start from these weights')
+    a.add_argument('--from', dest='start', metavar='OTHER', help='start from these weights (.pt or .fnw)')
     a.add_argument('--add', metavar='DIR', help='recordings with their notes')
     a.add_argument('--threads', type=int, default=os.cpu_count())
     a.add_argument('--workers', type=int, default=1)
@@ -165,7 +198,6 @@ def main():
     optimizer = torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=config.WEIGHT_DECAY)
     step, spent, seed = 0, 0.0, config.SEED
     if o.start:
-        net.load_state_dict(torch.load(o.start, map_location=device)['state'])
         seed += 1
     if o.resume:
         saved = torch.load(o.out, map_location=device)
@@ -174,6 +206,8 @@ def main():
         step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
 
     data = Clips(o.workers, seed, o.samples, o.midi, o.renew, added_clips(o.add) if o.add else [])
+    if o.start:
+        start_from(net, o.start, data.batch()[0].to(device))
     log = open(os.path.splitext(o.out)[0] + '.log', 'a', buffering=1)
 
     def say(text):
