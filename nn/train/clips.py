@@ -585,7 +585,7 @@ class Clip:
 
     def nothing(self):
         kind = self.rng.random()
-        if kind < 0.45:
+        if kind < 0.3:
             self.drums(1.0)
         elif kind < 0.8:
             self.speech_like(1.0)
