@@ -9,7 +9,7 @@
 
 uint32_t fenby_latency_margin_frames(double rate_hz, uint32_t block_frames)
 {
-    return block_frames ? block_frames + (uint32_t)ceil(FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE) : 0;
+    return block_frames ? block_frames + (uint32_t)ceil(0.5 * FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE) : 0;
 }
 
 uint32_t fenby_latency_of_lookahead(double rate_hz, uint32_t block_frames, double lookahead_hops)

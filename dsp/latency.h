@@ -8,7 +8,8 @@
 //                               began: half of one on average
 //       + the CQT's tail        the fall of the windows (fenby_cqt_tail_samples)
 //       + the resampler's reach fenby_resampler_lookahead_frames
-//       + the margin            one block and one hop for the worker; 0 offline (block_frames = 0)
+//       + the margin            one block, and half a hop for the worker, many times what it needs; 0 offline
+//                               (block_frames = 0)
 //
 // with a hop of FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE host frames. The network was trained to report an onset at
 // the latest L hops after the hop that holds it, and earlier when it is sure: most notes are decided before D and

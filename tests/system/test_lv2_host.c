@@ -162,7 +162,7 @@ static void test_same_as_fenby(void)
     const int n = transcribe(wav, notes);
     host *h = host_open((host_config){.block = 256});
     bounce(h, 0, 3);
-    const double margin = 256 + ceil(FENBY_HOP * (double)RATE / FENBY_SAMPLE_RATE);
+    const double margin = 256 + ceil(0.5 * FENBY_HOP * RATE / FENBY_SAMPLE_RATE);
     int same = 0;
     for (int i = 0; i < n; i++)
         same += take_event(h, llround(notes[i].emitted_s * RATE + margin), notes[i].key, notes[i].velocity);
