@@ -7,6 +7,7 @@
 #   make check-tsan      the tests under the thread sanitizer
 #   make check-ardour    the plugin in Ardour
 #   make check-alsa      MIDI to hardware, in a small virtual machine with ALSA
+#   make fuzz MINUTES=n  the fuzzers, each for n minutes (1)
 #   make bench           what each stage costs
 #   make accuracy EVAL=DIR SCORE=score.py   transcribe a folder of recordings and score it
 #   make install         to PREFIX (/usr/local), LV2DIR; honours DESTDIR
@@ -56,7 +57,7 @@ LV2_TESTS   = $(patsubst tests/%.c,$(BUILD)/tests/%,tests/test_ttl.c $(wildcard 
 TESTS       = $(filter-out $(LV2_TESTS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))) \
               $(if $(filter yes,$(LV2)),$(LV2_TESTS)) $(if $(filter yes,$(JACK)),$(JACK_TESTS)) \
               $(if $(filter yesyes,$(LV2)$(JACK)$(SANITIZE)),tests/system/test_lv2_jalv.sh)
-JACK_SCRIPTS = $(wildcard tests/system/test_jack*.sh)
+JACK_SCRIPTS = $(filter-out $(if $(filter-out yes,$(LV2)),%_ui.sh),$(wildcard tests/system/test_jack*.sh))
 JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) $(JACK_SCRIPTS)
 JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_witness.so
 TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
@@ -64,13 +65,19 @@ TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/vie
 # What the programs in jack_client/ are made of: main file, and the modules that each one wants.
 FENBY_SOURCES = $(filter-out jack_client/fenby_jack%.c,$(wildcard jack_client/*.c))
 
-JACK_OBJECTS = $(patsubst %.c,$(BUILD)/%.o,$(wildcard jack_client/fenby_jack*.c))
-JACK_PKGS    = $(FENBY_PKGS) jack liblo
+# fenby-jack has the plugin's window where that is built.
+JACK_SOURCES = $(filter-out jack_client/fenby_jack_$(if $(filter yes,$(LV2)),no_window,window).c, \
+                            $(wildcard jack_client/fenby_jack*.c))
+JACK_OBJECTS = $(JACK_SOURCES:%.c=$(BUILD)/%.o)
+JACK_PKGS    = $(FENBY_PKGS) jack liblo $(if $(filter yes,$(LV2)),x11)
+ifeq ($(LV2),yes)
+WINDOW_OBJECTS = $(addprefix $(BUILD)/plugin/,recent_notes.o view_data.o ui/view.o ui/window.o)
+endif
 
 PROGRAMS = $(BUILD)/fenby $(if $(filter yes,$(JACK)),$(BUILD)/fenby-jack)
 
-.PHONY: all plugin setup setup-demo setup-check setup-alsa demo check check-run check-asan check-tsan \
-        check-ardour check-alsa bench accuracy install uninstall clean train-library
+.PHONY: all plugin setup setup-demo setup-check setup-alsa setup-fuzz demo check check-run check-asan check-tsan \
+        check-ardour check-alsa fuzz fuzz-run bench accuracy install uninstall clean train-library
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS) $(if $(filter yes,$(LV2)),plugin)
@@ -104,7 +111,7 @@ $(BUILD)/fenby: $(FENBY_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@ $(CORE_LIBS) $(call pkg,libs,$(FENBY_PKGS))
 
 # PortMIDI has no pkg-config file in Debian.
-$(BUILD)/fenby-jack: $(JACK_OBJECTS) $(BUILD)/libprograms.a $(LIBRARY)
+$(BUILD)/fenby-jack: $(JACK_OBJECTS) $(WINDOW_OBJECTS) $(BUILD)/libprograms.a $(LIBRARY)
 	$(CC) $(FLAGS) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) -o $@ $(BUILD)/libprograms.a $(CORE_LIBS) \
 	    $(call pkg,libs,$(JACK_PKGS)) -lportmidi
 $(JACK_OBJECTS): FENBY_PKGS := $(JACK_PKGS)
@@ -171,6 +178,8 @@ $(LV2_TESTS): $(TEST_MODULES:%.c=$(BUILD)/%.o)
 $(BUILD)/tests/system/test_jack_recorder: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_queue.o
 $(BUILD)/tests/system/test_jack_recorder: $(BUILD)/jack_client/fenby_jack_queue.o
 $(BUILD)/tests/system/jack_player: TEST_PKGS = jack
+$(BUILD)/tests/system/jack_window: TEST_PKGS = x11
+tests/system/test_jack_ui.sh: $(BUILD)/tests/system/jack_window
 $(BUILD)/tests/system/jack_tiny: $(wildcard tests/*.h)
 $(BUILD)/tests/system/jack_witness.so: tests/system/jack_witness.c
 	@mkdir -p $(@D)
@@ -203,6 +212,31 @@ check-alsa: setup-alsa
 	+$(MAKE) --no-print-directory $(BUILD)/fenby-jack $(JACK_TOOLS) $(BUILD)/tests/system/jack_tiny
 	@BUILD=$(BUILD) tests/system/jack_alsa.sh
 
+# libFuzzer comes with clang. Witnesses in the fuzzers stand for what would touch files or the network.
+FUZZERS = weights note_tracker audio_file midi_file preset $(if $(filter yes,$(JACK)),osc state) \
+          $(if $(filter yes,$(LV2)),lv2_atoms)
+FUZZ    = $(FUZZERS:%=$(BUILD)/tests/fuzz/fuzz_%)
+MINUTES ?= 1
+FUZZ_STATE_OBJECTS = $(patsubst %,$(BUILD)/jack_client/fenby_jack_%.o,state links)
+FUZZ_OSC_OBJECTS   = $(patsubst %,$(BUILD)/jack_client/fenby_jack_%.o,osc packet state links)
+FUZZ_LV2_OBJECTS   = $(filter-out %/model_store.o,$(patsubst %.c,$(BUILD)/%.o,$(wildcard plugin/*.c)))
+$(FUZZ): LDFLAGS += -fsanitize=fuzzer
+$(FUZZ): $(wildcard tests/*.h tests/fuzz/*.h)
+$(BUILD)/tests/fuzz/fuzz_state: TEST_OBJECTS = $(FUZZ_STATE_OBJECTS)
+$(BUILD)/tests/fuzz/fuzz_state: $(FUZZ_STATE_OBJECTS)
+$(BUILD)/tests/fuzz/fuzz_osc: TEST_PKGS = liblo
+$(BUILD)/tests/fuzz/fuzz_osc: TEST_OBJECTS = $(FUZZ_OSC_OBJECTS)
+$(BUILD)/tests/fuzz/fuzz_osc: $(FUZZ_OSC_OBJECTS)
+$(BUILD)/tests/fuzz/fuzz_lv2_atoms: TEST_OBJECTS = $(FUZZ_LV2_OBJECTS)
+$(BUILD)/tests/fuzz/fuzz_lv2_atoms: $(FUZZ_LV2_OBJECTS)
+
+fuzz: setup-fuzz
+	+$(MAKE) --no-print-directory fuzz-run BUILD=$(BUILD)/fuzz CC=clang CFLAGS="-O1 -g" \
+	    SANITIZE=address,undefined,fuzzer-no-link
+
+fuzz-run: $(FUZZ)
+	@tests/fuzz/run.sh $(BUILD) $(MINUTES) $(FUZZERS)
+
 bench: setup
 	+$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench
 	@$(BUILD)/tests/bench/bench
@@ -230,6 +264,8 @@ setup-demo:
 	@.ci/setup $(DEMO_PACKAGES)
 setup-alsa:
 	@.ci/setup $(CHECK_PACKAGES) qemu-system-x86 busybox-static alsa-utils cpio
+setup-fuzz:
+	@.ci/setup $(CHECK_PACKAGES) clang
 setup-check:
 	@.ci/setup $(CHECK_PACKAGES)
 

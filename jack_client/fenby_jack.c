@@ -20,18 +20,20 @@
 #include "fenby_jack_osc.h"
 #include "fenby_jack_portmidi.h"
 #include "fenby_jack_view.h"
+#include "fenby_jack_window.h"
 #include "info.h"
 
-enum { ERROR_SIZE = 1024, CANNOT_RUN = 1, BAD_COMMAND = 2, TICK_MS = 50 };
+enum { ERROR_SIZE = 1024, CANNOT_RUN = 1, BAD_COMMAND = 2, TICK_MS = 50, WINDOW_TICK_MS = 15 };
 
 static const double keep_interval_s = 5;
 
 typedef struct {
     const fenby_jack_options *options;
     fenby_jack_view *view;
-    fenby_jack_portmidi *portmidi;  // these three: NULL when not wanted
+    fenby_jack_portmidi *portmidi;  // these four: NULL when not wanted
     fenby_jack_osc *osc;
     fenby_jack_nsm *nsm;
+    fenby_jack_window *window;
     fenby_jack_control *control;
     int wake_descriptor, signal_descriptor;
     fenby_jack_state fresh;  // what it begins with
@@ -49,6 +51,7 @@ static void on_note(void *user, const fenby_jack_note *note)
     program *p = user;
     fenby_jack_view_note(p->view, note);
     if (p->osc) fenby_jack_osc_note(p->osc, note);
+    if (p->window) fenby_jack_window_note(p->window, note);
 }
 
 static void on_say(void *user, const char *line, bool is_trouble)
@@ -56,6 +59,12 @@ static void on_say(void *user, const char *line, bool is_trouble)
     program *p = user;
     fenby_jack_view_say(p->view, line, is_trouble);
     if (p->nsm) fenby_jack_nsm_say(p->nsm, line, is_trouble);
+    if (p->window) fenby_jack_window_say(p->window, line);
+}
+
+static void on_hop(void *user, const float *cqt_frame, const float *onset, const float *sounding, double end_s)
+{
+    fenby_jack_window_hop(((program *)user)->window, cqt_frame, onset, sounding, end_s);
 }
 
 // --- beginning -----------------------------------------------------------------------------------------------
@@ -110,6 +119,7 @@ static bool begin_control(program *p, char *error)
         .user = p,
         .on_note = on_note,
         .say = on_say,
+        .tap = options->window ? on_hop : NULL,
     };
     snprintf(config.name, sizeof config.name, "%s", options->name);
     p->control = fenby_jack_control_new(&config, &p->fresh, error, ERROR_SIZE);
@@ -149,6 +159,12 @@ static void begin_nsm(program *p)
     if (!p->nsm) fenby_jack_view_say(p->view, error, true);
 }
 
+static bool begin_window(program *p, char *error)
+{
+    if (p->options->window) p->window = fenby_jack_window_new(p->control, error, ERROR_SIZE);
+    return p->window || !p->options->window;
+}
+
 static bool begin_recording(program *p, char *error)
 {
     const char *const path = p->options->record;
@@ -160,7 +176,8 @@ static bool begin(program *p, char *error)
 {
     begin_nsm(p);
     return begin_portmidi(p, error) && begin_osc(p, error) && begin_control(p, error) &&
-           begin_recording(p, error) && (p->nsm || fenby_jack_control_start(p->control, error, ERROR_SIZE));
+           begin_window(p, error) && begin_recording(p, error) &&
+           (p->nsm || fenby_jack_control_start(p->control, error, ERROR_SIZE));
 }
 
 // --- the loop ------------------------------------------------------------------------------------------------
@@ -195,7 +212,7 @@ static void wait_for_something(const program *p)
     };
     eventfd_t n;
     struct signalfd_siginfo signal_info;
-    poll(waited, sizeof waited / sizeof waited[0], TICK_MS);
+    poll(waited, sizeof waited / sizeof waited[0], p->window ? WINDOW_TICK_MS : TICK_MS);
     if (waited[0].revents & POLLIN) eventfd_read(p->wake_descriptor, &n);
     if (waited[1].revents & POLLIN && read(p->signal_descriptor, &signal_info, sizeof signal_info) > 0)
         fenby_jack_control_quit(p->control);
@@ -224,6 +241,7 @@ static void loop(program *p, char *error)
     while (fenby_jack_control_tick(p->control, error, ERROR_SIZE) && follow_manager(p, error)) {
         if (p->osc) fenby_jack_osc_update(p->osc, p->control);
         fenby_jack_view_update(p->view, p->control);
+        if (p->window && !fenby_jack_window_update(p->window)) fenby_jack_control_quit(p->control);
         keep_state_now_and_then(p);
         wait_for_something(p);
     }
@@ -242,6 +260,15 @@ static void end(program *p, char *error)
     fenby_jack_view_free(p->view);
 }
 
+static program *running;
+
+// Xlib ends the program when its server goes; the notes end first. The window cannot be freed any more.
+static void end_at_exit(void)
+{
+    char error[ERROR_SIZE];
+    if (running) end(running, error);
+}
+
 static int run(const fenby_jack_options *options)
 {
     char error[ERROR_SIZE] = "";
@@ -254,9 +281,13 @@ static int run(const fenby_jack_options *options)
     p.signal_descriptor = catch_signals();
     p.wake_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     p.view = fenby_jack_view_new(view_kind(options));
+    running = &p;
+    atexit(end_at_exit);
     if (!p.view) snprintf(error, sizeof error, "not enough memory for the view");
     else if (begin(&p, error)) loop(&p, error);
     end(&p, error);
+    running = NULL;
+    fenby_jack_window_free(p.window);
     if (*error) complain(error);
     return *error ? CANNOT_RUN : 0;
 }

@@ -24,6 +24,8 @@ struct fenby_jack_client {
     pthread_mutex_t working;  // whoever works or exchanges the engine, off the audio thread
     jack_native_thread_t worker;
     bool has_worker;
+    fenby_jack_tap tap;
+    void *tap_user;
     char name[128];
     char reason[160];  // why the server went
     atomic_bool is_gone, is_leaving, ports_changed;
@@ -51,6 +53,14 @@ static void *work(void *user)
         pthread_mutex_unlock(&client->working);
         if (atomic_exchange(&rt->has_news, false)) wake_control(client);
     }
+}
+
+static void show_hop(void *user, const float *cqt_frame, const float *onset, const float *sounding,
+                     int64_t end_frame)
+{
+    const fenby_jack_client *client = user;
+    const double end_s = client->rt.first_s + (double)end_frame / client->rt.rate_hz;
+    client->tap(client->tap_user, cqt_frame, onset, sounding, end_s);
 }
 
 // --- JACK's notifications ------------------------------------------------------------------------------------
@@ -220,14 +230,15 @@ static void set_callbacks(fenby_jack_client *client)
     jack_on_info_shutdown(jack, on_shutdown, client);
 }
 
-static fenby_engine *new_engine(fenby_jack_client *client, const fenby_parameters *parameters, char *error,
-                                size_t error_size)
+static fenby_engine *new_engine(fenby_jack_client *client, const fenby_parameters *parameters, double rate_hz,
+                                char *error, size_t error_size)
 {
-    client->rt.rate_hz = jack_get_sample_rate(client->jack);
     client->block_frames = jack_get_buffer_size(client->jack);
-    const fenby_engine_config config = {.rate_hz = client->rt.rate_hz, .block_frames = client->block_frames,
+    const fenby_engine_config config = {.rate_hz = rate_hz, .block_frames = client->block_frames,
                                         .parameters = *parameters};
-    return fenby_engine_new(&config, client->weights, error, error_size);
+    fenby_engine *engine = fenby_engine_new(&config, client->weights, error, error_size);
+    if (engine && client->tap) fenby_engine_set_tap(engine, show_hop, client);
+    return engine;
 }
 
 static void update_latency(fenby_jack_client *client)
@@ -244,7 +255,8 @@ static bool begin(fenby_jack_client *client, const fenby_jack_client_config *con
     fenby_jack_rt *rt = &client->rt;
     if (!rt->notes) return fail(error, error_size, "not enough memory for the JACK client");
     if (!join_server(client, config, error, error_size)) return false;
-    rt->engine = new_engine(client, &config->parameters, error, error_size);
+    rt->rate_hz = jack_get_sample_rate(client->jack);
+    rt->engine = new_engine(client, &config->parameters, rt->rate_hz, error, error_size);
     if (!rt->engine) return false;
     if (!make_ports(client, config->has_midi_port))
         return fail(error, error_size, "JACK has no room for more ports");
@@ -273,6 +285,8 @@ fenby_jack_client *fenby_jack_client_new(const fenby_jack_client_config *config,
     client->rt.n_inputs = config->n_inputs;
     client->rt.first_s = config->begin_s;
     client->rt.portmidi = config->portmidi;
+    client->tap = config->tap;
+    client->tap_user = config->tap_user;
     client->rt.working = &client->working;
     client->rt.notes = fenby_jack_queue_new();
     pthread_mutex_init(&client->working, NULL);
@@ -324,9 +338,8 @@ bool fenby_jack_client_is_gone(fenby_jack_client *client, char *reason, size_t r
 static bool follow_server(fenby_jack_client *client, char *error, size_t error_size)
 {
     fenby_jack_rt *rt = &client->rt;
-    const double old_rate_hz = rt->rate_hz;
-    if (jack_get_sample_rate(client->jack) == old_rate_hz &&
-        jack_get_buffer_size(client->jack) == client->block_frames) return true;
+    const double rate_hz = jack_get_sample_rate(client->jack);
+    if (rate_hz == rt->rate_hz && jack_get_buffer_size(client->jack) == client->block_frames) return true;
 
     fenby_jack_rt_hold(rt);
     fenby_engine *old = rt->engine;
@@ -335,16 +348,17 @@ static bool follow_server(fenby_jack_client *client, char *error, size_t error_s
         parameters.value[i] = fenby_engine_parameter(old, i);
     fenby_engine_status status;
     fenby_engine_status_get(old, &status);
-    fenby_engine *engine = new_engine(client, &parameters, error, error_size);
+    fenby_engine *engine = new_engine(client, &parameters, rate_hz, error, error_size);
     if (!engine) return false;
 
     client->old_late_events += status.late_events;
     client->old_overruns += status.overruns;
     client->old_lost_frames += status.lost_frames;
-    rt->first_frame += rt->next_frame;
-    rt->first_s += (double)rt->next_frame / old_rate_hz;
-    rt->next_frame = 0;
     pthread_mutex_lock(&client->working);
+    rt->first_frame += rt->next_frame;
+    rt->first_s += (double)rt->next_frame / rt->rate_hz;
+    rt->next_frame = 0;
+    rt->rate_hz = rate_hz;
     rt->engine = engine;
     pthread_mutex_unlock(&client->working);
     fenby_jack_rt_release(rt);

@@ -26,6 +26,11 @@
 
 typedef struct fenby_jack_client fenby_jack_client;
 
+// What was heard in one hop, for views (transcriber.h), and when it ended, in seconds on the notes' clock. Called
+// by the worker, or by the audio thread when JACK freewheels.
+typedef void (*fenby_jack_tap)(void *user, const float *cqt_frame, const float *onset, const float *sounding,
+                               double end_s);
+
 typedef struct {
     const char *name;
     bool may_start_server;
@@ -35,6 +40,8 @@ typedef struct {
     double begin_s;                  // where the clock of this client begins
     fenby_jack_portmidi *portmidi;   // gets every note too; or NULL
     fenby_parameters parameters;
+    fenby_jack_tap tap;              // or NULL
+    void *tap_user;
 } fenby_jack_client_config;
 
 typedef struct {

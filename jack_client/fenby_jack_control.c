@@ -97,6 +97,8 @@ static bool start_client(fenby_jack_control *control, bool may_start_server, cha
         .begin_s = now_s(control),
         .portmidi = config->portmidi,
         .parameters = control->state.parameters,
+        .tap = config->tap,
+        .tap_user = config->user,
     };
     fenby_jack_links_renew(&control->state.links);
     control->client = fenby_jack_client_new(&client, control->weights, error, error_size);
@@ -278,6 +280,11 @@ bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bo
 const fenby_jack_state *fenby_jack_control_state(const fenby_jack_control *control)
 {
     return &control->state;
+}
+
+double fenby_jack_control_now_s(const fenby_jack_control *control)
+{
+    return now_s(control);
 }
 
 const char *fenby_jack_control_name(const fenby_jack_control *control)

@@ -28,6 +28,7 @@ typedef struct {
     void *user;
     void (*on_note)(void *user, const fenby_jack_note *note);
     void (*say)(void *user, const char *line, bool is_trouble);
+    fenby_jack_tap tap;  // with the same user; or NULL
 } fenby_jack_control_config;
 
 typedef struct {
@@ -74,6 +75,9 @@ bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bo
                                size_t error_size);
 
 void fenby_jack_control_status_get(fenby_jack_control *control, fenby_jack_control_status *status);
+
+// Seconds since the first client began: the clock of notes and hops.
+double fenby_jack_control_now_s(const fenby_jack_control *control);
 
 // The name that JACK gave, or the one wished for.
 const char *fenby_jack_control_name(const fenby_jack_control *control);

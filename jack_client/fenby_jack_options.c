@@ -29,6 +29,7 @@ const char fenby_jack_help[] =
     "  --osc-address ADDRESS    listen for it there (127.0.0.1: to this machine only)\n"
     "  --no-start-server        never start a JACK server\n"
     "  --wait                   wait for a JACK server, also when it goes\n"
+    "  --ui                     open a window; closing it ends the program\n"
     "  --plain                  print lines instead of the live view\n"
     "  -q, --quiet              print errors only\n"
     "  --list-devices           the PortMIDI devices\n"
@@ -42,7 +43,7 @@ const char fenby_jack_help[] =
 
 enum {
     CONNECT_IN = 256, CONNECT_OUT, NAME, INPUTS, MODEL, RECORD, STATE, MIDI, OSC_PORT, OSC_ADDRESS,
-    NO_START_SERVER, WAIT, PLAIN, LIST_DEVICES, LIST_PRESETS, LIST_PARAMETERS, VERSION,
+    NO_START_SERVER, WAIT, WINDOW, PLAIN, LIST_DEVICES, LIST_PRESETS, LIST_PARAMETERS, VERSION,
 };
 
 static const struct option long_options[] = {
@@ -60,6 +61,7 @@ static const struct option long_options[] = {
     {"osc-address", required_argument, NULL, OSC_ADDRESS},
     {"no-start-server", no_argument, NULL, NO_START_SERVER},
     {"wait", no_argument, NULL, WAIT},
+    {"ui", no_argument, NULL, WINDOW},
     {"plain", no_argument, NULL, PLAIN},
     {"quiet", no_argument, NULL, 'q'},
     {"list-devices", no_argument, NULL, LIST_DEVICES},
@@ -184,6 +186,7 @@ static bool take_option(fenby_jack_options *options, int option, const char ***n
     case OSC_ADDRESS: options->osc_address = optarg; return true;
     case NO_START_SERVER: options->starts_server = false; return true;
     case WAIT: return options->waits_for_server = true;
+    case WINDOW: return options->window = true;
     case PLAIN: return options->plain = true;
     case 'q': return options->quiet = true;
     case 'v': return options->verbose = true;

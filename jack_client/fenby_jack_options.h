@@ -33,7 +33,7 @@ typedef struct {
     const char *osc_address;  // to listen on
     const char *record;       // NULL: no recording
     const char *state_file;   // NULL: none
-    bool quiet, plain, verbose;
+    bool quiet, plain, verbose, window;
     const char **asked;       // for the state: kind, value, kind, value, ..., NULL
 } fenby_jack_options;
 

@@ -145,7 +145,7 @@ static void set_parameter(fenby_jack_osc *osc, const fenby_jack_message *message
 {
     char digits[32], error[TEXT];
     const char *text = digits;
-    double number;
+    double number = 0;
     float value;
     if (message->n_arguments > 1) {
         refuse(osc, message->path, "expected one value");

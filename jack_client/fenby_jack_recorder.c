@@ -315,17 +315,17 @@ static bool copy(FILE *to, int from, off_t n_bytes)
     return true;
 }
 
-// The same file without the last track's filling, in place of this one.
-static bool tidy(fenby_jack_recorder *recorder, char *error, size_t error_size)
+// The same file without the last track's filling, in place of this one. Where that cannot be, as on a full
+// disk, the file stays as it is: whole, but longer.
+static void tidy(fenby_jack_recorder *recorder)
 {
+    char error[PATH_MAX + 128];
     fenby_output_file output;
-    if (!fenby_output_file_open(&output, recorder->path, error, error_size)) return false;
+    if (!fenby_output_file_open(&output, recorder->path, error, sizeof error)) return;
     fenby_midi_file midi = {.stream = output.file, .track_start = (long)recorder->track + 4};
     if (copy(output.file, recorder->descriptor, recorder->filling) && fenby_midi_file_end(&midi, 0))
-        return fenby_output_file_close(&output, error, error_size);
-    snprintf(error, error_size, "%s: cannot be completed: %s", recorder->path, strerror(errno));
-    fenby_output_file_discard(&output);
-    return false;
+        fenby_output_file_close(&output, error, sizeof error);
+    else fenby_output_file_discard(&output);
 }
 
 bool fenby_jack_recorder_free(fenby_jack_recorder *recorder, double end_s, char *error, size_t error_size)
@@ -334,8 +334,8 @@ bool fenby_jack_recorder_free(fenby_jack_recorder *recorder, double end_s, char 
     end_notes(recorder, end_s);
     sem_post(&recorder->end);
     pthread_join(recorder->thread, NULL);
-    bool good = !fenby_jack_recorder_failed(recorder, error, error_size);
-    good = good && tidy(recorder, error, error_size);
+    const bool good = !fenby_jack_recorder_failed(recorder, error, error_size);
+    if (good) tidy(recorder);
     release(recorder);
     return good;
 }

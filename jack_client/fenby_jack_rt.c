@@ -9,6 +9,9 @@ enum {
     SILENT = 0,  // in channel_of_key
     NOTE_OFF = 0x80,
     NOTE_ON = 0x90,
+    CONTROLLER = 0xb0,
+    ALL_NOTES_OFF = 123,
+    CHANNELS = 16,
     RELEASE_VELOCITY = 64,  // of no known speed
     PATIENCE_MS = 500,      // for the audio thread to end the notes
 };
@@ -75,6 +78,14 @@ static bool end_every_note(fenby_jack_rt *rt, const period *now)
         all = send_event(rt, now, 0, &event) && all;
     }
     return all;
+}
+
+// Also for a synth that was unplugged while notes sounded, and knows of notes that have ended here.
+static bool silence_receivers(const period *now)
+{
+    for (int channel = 1; channel <= CHANNELS; channel++)
+        if (!write_midi(now->midi, 0, CONTROLLER, channel, ALL_NOTES_OFF, 0)) return false;
+    return true;
 }
 
 static bool next_event(fenby_jack_rt *rt, int64_t end_frame)
@@ -146,7 +157,8 @@ static void run(fenby_jack_rt *rt, period *now)
     push(rt, now->n_frames);
     rt->next_frame = now->first_frame + now->n_frames;
     if (atomic_load(&rt->is_freewheeling)) work_now(rt);
-    if (atomic_load_explicit(&rt->end_notes, memory_order_relaxed) && end_every_note(rt, now))
+    if (atomic_load_explicit(&rt->end_notes, memory_order_relaxed) && end_every_note(rt, now) &&
+        silence_receivers(now))
         atomic_store_explicit(&rt->end_notes, false, memory_order_relaxed);
     send_due_events(rt, now);
     wake_worker(rt);

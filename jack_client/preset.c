@@ -235,7 +235,7 @@ static bool add_folder(const char *folder, char ***paths, size_t *n_paths)
     struct dirent **entries;
     const int n_entries = scandir(folder, &entries, is_preset_file, alphasort);
     if (n_entries < 0) return errno != ENOMEM;
-    char **grown = reallocarray(*paths, *n_paths + (size_t)n_entries + 1, sizeof *grown);
+    char **grown = realloc(*paths, (*n_paths + (size_t)n_entries + 1) * sizeof *grown);
     if (grown) *paths = grown;
     bool good = grown;
     for (int i = 0; i < n_entries; i++) {

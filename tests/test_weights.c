@@ -132,6 +132,11 @@ static void test_files(const char *folder)
     check_error("tests/none.fnw", "No such file");
     CHECK(!fenby_weights_load("tests", 0, error, sizeof error), "a folder");
     check_error("tests", "is no file");
+    snprintf(path, sizeof path, "%s/pipe.fnw", folder);
+    REQUIRE(!mkfifo(path, 0600), "%s", path);
+    CHECK(!fenby_weights_load(path, 0, error, sizeof error), "a pipe that nobody writes to");
+    check_error(path, "is no file");
+    remove(path);
     snprintf(path, sizeof path, "%s/empty.fnw", folder);
     FILE *empty = fopen(path, "wb");
     REQUIRE(empty, "%s", path);

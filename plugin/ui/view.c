@@ -79,11 +79,11 @@ static double between(double low, double x, double high)
 // Blue for sound, green for what the network takes for a sounding note, white for an onset.
 static uint32_t colour(uint8_t spectrum, uint8_t sounding, uint8_t onset)
 {
-    const double loud = between(0, (spectrum - 70) / 130.0, 1);  // -67 dB .. -6 dB
+    const double loud = between(0, (spectrum - 64) / 116.0, 1);  // -70 dB .. -15 dB
     const double note = sounding / 255.0, start = onset / 255.0;
-    const double red = 14 + 40 * loud * loud + 220 * start;
-    const double green = 17 + 75 * loud + 110 * note * (0.4 + 0.6 * loud) + 200 * start;
-    const double blue = 24 + 150 * loud * (1 - 0.6 * note) + 190 * start;
+    const double red = 14 + 70 * loud * loud + 220 * start;
+    const double green = 17 + 115 * loud + 110 * note * (0.4 + 0.6 * loud) + 200 * start;
+    const double blue = 24 + 200 * loud * (1 - 0.6 * note) + 190 * start;
     return (uint32_t)between(0, red, 255) << 16 | (uint32_t)between(0, green, 255) << 8 |
            (uint32_t)between(0, blue, 255);
 }
@@ -169,6 +169,7 @@ void fenby_view_set_parameter(fenby_view *v, fenby_parameter parameter, float va
 
 void fenby_view_set_status(fenby_view *v, const fenby_view_status *status)
 {
+    // NOLINTNEXTLINE: padding that differs costs a redraw
     if (!memcmp(&v->status, status, sizeof *status)) return;
     v->status = *status;
     if (status->level_db >= 0) v->clip_left = CLIP_HOPS;
@@ -266,6 +267,15 @@ static void write_text(cairo_t *c, double x, double y, double size, const char *
     cairo_show_text(c, text);
 }
 
+// Smaller where it would be too wide.
+static void fit_text(cairo_t *c, double x, double y, double size, double width, const char *text)
+{
+    cairo_text_extents_t extents;
+    cairo_set_font_size(c, size);
+    cairo_text_extents(c, text, &extents);
+    write_text(c, x, y, extents.x_advance > width ? size * width / extents.x_advance : size, text);
+}
+
 static void draw_control(const fenby_view *v, cairo_t *c, int i)
 {
     const fenby_parameter parameter = controls[i];
@@ -279,14 +289,10 @@ static void draw_control(const fenby_view *v, cairo_t *c, int i)
     fill(c, a.x, a.y, a.width, a.height);
     set_colour(c, 0x3f7fbf, 1);
     fill(c, a.x, a.y + a.height - 4, a.width * share, 4);
-    cairo_save(c);
-    cairo_rectangle(c, a.x, a.y, a.width - 2, a.height);
-    cairo_clip(c);
     set_colour(c, 0x8d99a8, 1);
-    write_text(c, a.x + 5, a.y + 12, 10, info->name);
+    fit_text(c, a.x + 5, a.y + 12, 10, a.width - 10, info->name);
     set_colour(c, 0xe8edf3, 1);
-    write_text(c, a.x + 5, a.y + 28, 13, text);
-    cairo_restore(c);
+    fit_text(c, a.x + 5, a.y + 28, 13, a.width - 10, text);
 }
 
 static void draw_meter(const fenby_view *v, cairo_t *c)
@@ -314,9 +320,14 @@ static void draw_keyboard(const fenby_view *v, cairo_t *c)
     const uint64_t first = v->n_notes > NOTES ? v->n_notes - NOTES : 0;
     for (uint64_t i = first; i < v->n_notes; i++)
         if (v->notes[i % NOTES].to == INT64_MAX) sounds[v->notes[i % NOTES].key & 127] = true;
+    set_colour(c, 0xcfd5dc, 1);
+    fill(c, v->keyboard.x, v->keyboard.y, v->keyboard.width, v->keyboard.height);
     for (int key = FENBY_LOWEST_KEY; key <= FENBY_HIGHEST_KEY; key++) {
-        set_colour(c, sounds[key] ? 0xff9a2e : is_black(key) ? 0x15181d : 0xcfd5dc, 1);
-        fill(c, v->keyboard.x, top_of_key(v, key), v->keyboard.width, key_height(v) - 0.4);
+        const area a = {v->keyboard.x, top_of_key(v, key), v->keyboard.width, key_height(v)};
+        set_colour(c, sounds[key] ? 0xff8a10 : 0x15181d, 1);
+        if (sounds[key] || is_black(key)) fill(c, a.x, a.y, is_black(key) ? 0.62 * a.width : a.width, a.height);
+        set_colour(c, 0x15181d, 0.5);
+        if (!is_black(key) && !is_black(key + 1)) fill(c, a.x, a.y, a.width, 0.5);
     }
 }
 
@@ -347,7 +358,7 @@ static void draw_grid(const fenby_view *v, cairo_t *c)
         char name[16];
         snprintf(name, sizeof name, "C%d", octave);
         set_colour(c, 0xffffff, 0.45);
-        write_text(c, v->roll.x + 3, y - 1.5, 9, name);
+        if (y - 9 > v->roll.y) write_text(c, v->roll.x + 3, y - 1.5, 9, name);
         set_colour(c, 0xffffff, 0.10);
         fill(c, v->roll.x, y, v->roll.width, 0.7);
     }

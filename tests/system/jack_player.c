@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: ISC
-// jack_player FILE AUDIO_PORT MIDI_PORT TAIL_SECONDS [freewheel]
+// jack_player FILE AUDIO_PORT MIDI_PORT TAIL_SECONDS [freewheel|SECONDS]
 //
-// Plays a mono sound file into a JACK port and prints what comes out of a MIDI port, with its frame:
+// Plays a sound file, its channels mixed, into a JACK port and prints what comes out of a MIDI port:
+//     rate HZ                    JACK's; the file is resampled if it has another
 //     latency FRAMES             what the MIDI port has, beyond the audio port: Fenby's own
 //     start FRAME                the file's first sample
 //     midi FRAME B0 B1 B2        in the order of arrival
+//     xrun FRAME                 JACK says that somebody was too slow
 //     lost FRAMES                periods that JACK left out, on a machine that was too slow
+// SECONDS: the file is played again and again for so long. A port "-" stays unconnected.
+//
 // Frames are counted from period to period, so that periods that JACK left out for everybody do not count. With
 // freewheel the file is played as fast as it goes.
 //
@@ -13,6 +17,7 @@
 #include <errno.h>
 #include <jack/jack.h>
 #include <jack/midiport.h>
+#include <samplerate.h>
 #include <sndfile.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -22,7 +27,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_EVENTS = 1 << 20, MOST_GAPS = 1 << 16 };
+enum { MOST_EVENTS = 1 << 20, MOST_GAPS = 1 << 16, MOST_XRUNS = 1 << 16 };
 
 typedef struct {
     jack_nframes_t frame;  // on JACK's clock
@@ -38,7 +43,7 @@ static struct {
     jack_client_t *jack;
     jack_port_t *port;
     float *samples;
-    int64_t n_samples, played, n_tail, tail;
+    int64_t n_samples, n_wanted, played, n_tail, tail;
     jack_nframes_t start, next;  // next: what JACK's clock should say
     bool is_running;
     gap *gaps;
@@ -52,6 +57,8 @@ static struct {
     int n_events;
 } recorder;
 
+static jack_nframes_t xruns[MOST_XRUNS];
+static int n_xruns;
 static atomic_bool may_play, is_done, is_gone;
 
 // --- playing -------------------------------------------------------------------------------------------------
@@ -69,11 +76,15 @@ static void play(float *out, jack_nframes_t now, jack_nframes_t n_frames)
     memset(out, 0, n_frames * sizeof *out);
     if (!atomic_load(&may_play)) return;
     if (player.played == 0) player.start = now;
-    int64_t n = player.n_samples - player.played;
-    if (n > n_frames) n = n_frames;
-    memcpy(out, player.samples + player.played, (size_t)n * sizeof *out);
-    player.played += n;
-    if (player.played == player.n_samples) player.tail += n_frames;
+    for (int64_t done = 0, n; done < n_frames && player.played < player.n_wanted; done += n) {
+        const int64_t at = player.played % player.n_samples;
+        n = n_frames - done;
+        if (n > player.n_samples - at) n = player.n_samples - at;
+        if (n > player.n_wanted - player.played) n = player.n_wanted - player.played;
+        memcpy(out + done, player.samples + at, (size_t)n * sizeof *out);
+        player.played += n;
+    }
+    if (player.played == player.n_wanted) player.tail += n_frames;
     if (player.tail > player.n_tail) atomic_store(&is_done, true);
 }
 
@@ -108,6 +119,13 @@ static void on_shutdown(void *user)
     atomic_store(&is_gone, true);
 }
 
+static int on_xrun(void *user)
+{
+    (void)user;
+    if (n_xruns < MOST_XRUNS) xruns[n_xruns++] = jack_frame_time(player.jack);
+    return 0;
+}
+
 static void fail(const char *what)
 {
     fprintf(stderr, "jack_player: %s\n", what);
@@ -123,25 +141,53 @@ static jack_client_t *join(const char *name, JackProcessCallback process)
     return jack;
 }
 
-static void load(const char *path, double tail_s)
+static float *room_for(int64_t n_samples)
 {
+    float *samples = n_samples > 0 ? calloc((size_t)n_samples, sizeof *samples) : NULL;
+    if (!samples) fail("no samples, or not enough memory");
+    return samples;
+}
+
+static void load(const char *path, double tail_s, double seconds)
+{
+    const double rate_hz = jack_get_sample_rate(player.jack);
     SF_INFO info = {0};
     SNDFILE *file = sf_open(path, SFM_READ, &info);
-    if (!file || info.channels != 1) fail("expected a mono sound file");
-    if ((jack_nframes_t)info.samplerate != jack_get_sample_rate(player.jack))
-        fail("the file has another rate than JACK");
-    player.samples = calloc((size_t)info.frames, sizeof *player.samples);
+    if (!file) fail("expected a sound file");
+    float *sound = room_for(info.frames * info.channels);
+    const int64_t n_read = sf_readf_float(file, sound, info.frames);
+    sf_close(file);
+    for (int64_t i = 0; i < n_read; i++) {
+        float sum = 0;
+        for (int k = 0; k < info.channels; k++) sum += sound[i * info.channels + k];
+        sound[i] = sum / (float)info.channels;
+    }
+    const double ratio = rate_hz / info.samplerate;
+    SRC_DATA resampling = {.data_in = sound, .input_frames = n_read, .src_ratio = ratio};
+    resampling.output_frames = ratio == 1 ? n_read : (long)((double)n_read * ratio);
+    player.samples = resampling.data_out = room_for(resampling.output_frames);
+    if (ratio == 1) memcpy(player.samples, sound, (size_t)n_read * sizeof *sound);
+    else if (src_simple(&resampling, SRC_SINC_MEDIUM_QUALITY, 1)) fail("cannot resample the file");
+    free(sound);
+
+    player.n_samples = resampling.output_frames;
+    player.n_wanted = seconds > 0 ? (int64_t)(seconds * rate_hz) : player.n_samples;
+    player.n_tail = (int64_t)(tail_s * rate_hz);
     player.gaps = calloc(MOST_GAPS, sizeof *player.gaps);
     recorder.events = calloc(MOST_EVENTS, sizeof *recorder.events);
-    if (!player.samples || !player.gaps || !recorder.events) fail("not enough memory");
-    player.n_samples = sf_readf_float(file, player.samples, info.frames);
-    player.n_tail = (int64_t)(tail_s * info.samplerate);
-    sf_close(file);
+    if (!player.gaps || !recorder.events) fail("not enough memory");
+    printf("rate %.0f\n", rate_hz);
+}
+
+static bool is_nothing(const char *port)
+{
+    return !strcmp(port, "-");
 }
 
 static void report_latency(const char *audio_port, const char *midi_port)
 {
     jack_latency_range_t in, out;
+    if (is_nothing(audio_port) || is_nothing(midi_port)) return;
     jack_port_get_latency_range(jack_port_by_name(player.jack, audio_port), JackCaptureLatency, &in);
     jack_port_get_latency_range(jack_port_by_name(player.jack, midi_port), JackCaptureLatency, &out);
     printf("latency %d\n", (int)(out.max - in.max));
@@ -165,6 +211,7 @@ static void report(void)
     printf("start %lld\n", counted(player.start));
     for (const event *e = recorder.events; e < recorder.events + recorder.n_events; e++)
         printf("midi %lld %d %d %d\n", counted(e->frame), e->bytes[0], e->bytes[1], e->bytes[2]);
+    for (const jack_nframes_t *x = xruns; x < xruns + n_xruns; x++) printf("xrun %lld\n", counted(*x));
     printf("lost %lld\n", (long long)lost);
 }
 
@@ -176,17 +223,19 @@ static void sleep_ms(long ms)
 // Fenby may have been quicker.
 static void connect_ports(const char *from, const char *to)
 {
+    if (is_nothing(from) || is_nothing(to)) return;
     const int result = jack_connect(player.jack, from, to);
     if (result != 0 && result != EEXIST) fail("cannot connect the ports");
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 5) fail("expected FILE AUDIO_PORT MIDI_PORT TAIL_SECONDS [freewheel]");
+    if (argc < 5) fail("expected FILE AUDIO_PORT MIDI_PORT TAIL_SECONDS [freewheel|SECONDS]");
     const bool freewheels = argc > 5 && !strcmp(argv[5], "freewheel");
     player.jack = join("player", process_player);
     recorder.jack = join("recorder", process_recorder);
-    load(argv[1], strtod(argv[4], NULL));
+    jack_set_xrun_callback(player.jack, on_xrun, NULL);
+    load(argv[1], strtod(argv[4], NULL), argc > 5 && !freewheels ? strtod(argv[5], NULL) : 0);
     player.port = jack_port_register(player.jack, "out", JACK_DEFAULT_AUDIO_TYPE, JackPortIsOutput, 0);
     recorder.port = jack_port_register(recorder.jack, "in", JACK_DEFAULT_MIDI_TYPE, JackPortIsInput, 0);
     if (jack_activate(player.jack) || jack_activate(recorder.jack)) fail("JACK refuses the client");

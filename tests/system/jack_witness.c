@@ -4,27 +4,52 @@
 // The callback that the program gives to JACK is wrapped. While it runs, allocations, locks, waits, files and
 // sleeps are counted: the C library's functions for them are replaced here by ones that count and go on. At the
 // end the file named by JACK_WITNESS gets one line:
-//     calls N FIRST periods N median_us X p999_us X worst_us X
-// This is time on the wall: the worst holds what the machine did meanwhile.
+//     calls N first NAME periods N, and for each clock below: NAME_median N NAME_p999 N NAME_worst N
+// in microseconds. The clocks:
+//     wall  what the machine did meanwhile counts
+//     cpu   the thread's own: other threads do not count, but interrupts do, and a machine that is itself a
+//           guest on another one and is put aside
+//     post  the wall's part that went to the semaphore's post, so to the system
+//     own   the rest of the wall
+// and, to tell how quiet the machine is, on the wall, in the same thread right after the callback:
+//     loop  a loop that does nothing for about as long
+//     bare  the post of a semaphore that wakes a thread that does nothing
 #include <dlfcn.h>
 #include <jack/jack.h>
+#include <jack/thread.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/types.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BUCKETS = 100000 };  // of 0.1 us
+enum {
+    BUCKETS = 100000,  // of 0.1 us
+    FIRST = 100,       // periods that touch their memory for the first time
+    LOOP = 2000,       // rounds, about 2 us
+    A_HOP = 9,         // periods
+};
 
 static __thread int inside;
 static JackProcessCallback callback;
 static atomic_long calls;
 static const char *_Atomic first_call;
-static long periods, histogram[BUCKETS];
-static double worst_us;
+static long periods;
+
+typedef struct {
+    const char *name;
+    long histogram[BUCKETS], count;
+    double worst_us;
+} times;
+
+static times wall = {.name = "wall"}, cpu = {.name = "cpu"}, post = {.name = "post"}, own = {.name = "own"},
+             loop = {.name = "loop"}, bare = {.name = "bare"};
+static double posting_us;  // in this period
+static sem_t bare_wake;
 
 static void note(const char *call)
 {
@@ -34,24 +59,56 @@ static void note(const char *call)
 
 // --- the wrapped callback ------------------------------------------------------------------------------------
 
-static double now_us(void)
+static double now_us(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return 1e6 * (double)now.tv_sec + 1e-3 * (double)now.tv_nsec;
+}
+
+static void add(times *t, double took_us)
+{
+    const long bucket = (long)(10 * took_us);
+    if (periods < FIRST) return;
+    t->histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
+    t->count++;
+    if (took_us > t->worst_us) t->worst_us = took_us;
+}
+
+static void run_loop(void)
+{
+    const double start_us = now_us(CLOCK_MONOTONIC);
+    for (volatile int i = 0; i < LOOP; i++) continue;
+    add(&loop, now_us(CLOCK_MONOTONIC) - start_us);
+}
+
+static void *do_nothing(void *user)
+{
+    while (true) sem_wait(&bare_wake);
+    return user;
+}
+
+static void post_bare(void)
+{
+    const double start_us = now_us(CLOCK_MONOTONIC);
+    sem_post(&bare_wake);
+    add(&bare, now_us(CLOCK_MONOTONIC) - start_us);
 }
 
 static int watched(jack_nframes_t n_frames, void *user)
 {
-    const double start_us = now_us();
+    posting_us = 0;
+    const double cpu_start_us = now_us(CLOCK_THREAD_CPUTIME_ID), start_us = now_us(CLOCK_MONOTONIC);
     inside = 1;
     const int result = callback(n_frames, user);
     inside = 0;
-    const double took_us = now_us() - start_us;
-    const long bucket = (long)(10 * took_us);
-    histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
-    // The first periods touch their memory for the first time.
-    if (periods++ >= 100 && took_us > worst_us) worst_us = took_us;
+    const double end_us = now_us(CLOCK_MONOTONIC), cpu_end_us = now_us(CLOCK_THREAD_CPUTIME_ID);
+    add(&wall, end_us - start_us);
+    add(&cpu, cpu_end_us - cpu_start_us);
+    add(&own, end_us - start_us - posting_us);
+    if (posting_us > 0) add(&post, posting_us);
+    run_loop();
+    if (periods++ % A_HOP == 0) post_bare();
     return result;
 }
 
@@ -60,24 +117,31 @@ int jack_set_process_callback(jack_client_t *client, JackProcessCallback process
     int (*set)(jack_client_t *, JackProcessCallback, void *);
     *(void **)&set = dlsym(RTLD_NEXT, "jack_set_process_callback");
     callback = process;
+    jack_native_thread_t thread;
+    sem_init(&bare_wake, 0, 0);
+    jack_client_create_thread(client, &thread, jack_client_real_time_priority(client) - 1,
+                              jack_is_realtime(client), do_nothing, NULL);
     return set(client, watched, user);
 }
 
-static double quantile_us(double part)
+static double quantile_us(const times *t, double part)
 {
     long below = 0, i = 0;
-    while (i < BUCKETS - 1 && (double)(below += histogram[i]) < part * (double)periods) i++;
+    while (i < BUCKETS - 1 && (double)(below += t->histogram[i]) < part * (double)t->count) i++;
     return 0.1 * (double)(i + 1);
 }
 
 static void __attribute__((destructor)) report(void)
 {
     const char *const path = getenv("JACK_WITNESS");
-    FILE *file = path && periods > 0 ? fopen(path, "w") : NULL;
+    FILE *file = path && periods > FIRST ? fopen(path, "w") : NULL;
     if (!file) return;
     const char *const first = atomic_load(&first_call);
-    fprintf(file, "calls %ld %s periods %ld median_us %.1f p999_us %.1f worst_us %.1f\n", atomic_load(&calls),
-            first ? first : "none", periods, quantile_us(0.5), quantile_us(0.999), worst_us);
+    fprintf(file, "calls %ld first %s periods %ld", atomic_load(&calls), first ? first : "none", periods);
+    for (const times *const *t = (const times *[]){&wall, &cpu, &post, &own, &loop, &bare, NULL}; *t; t++)
+        fprintf(file, " %s_median %.1f %s_p999 %.1f %s_worst %.1f", (*t)->name, quantile_us(*t, 0.5),
+                (*t)->name, quantile_us(*t, 0.999), (*t)->name, (*t)->worst_us);
+    fputs("\n", file);
     fclose(file);
 }
 
@@ -134,3 +198,14 @@ WRAP(ssize_t, read, (int descriptor, void *bytes, size_t size), (descriptor, byt
 WRAP(ssize_t, write, (int descriptor, const void *bytes, size_t size), (descriptor, bytes, size))
 WRAP(size_t, fwrite, (const void *bytes, size_t size, size_t n, FILE *file), (bytes, size, n, file))
 WRAP(int, puts, (const char *text), (text))
+
+// The one that it may call.
+int sem_post(sem_t *semaphore)
+{
+    static int (*real)(sem_t *);
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "sem_post");
+    const double start_us = inside ? now_us(CLOCK_MONOTONIC) : 0;
+    const int result = real(semaphore);
+    if (inside) posting_us += now_us(CLOCK_MONOTONIC) - start_us;
+    return result;
+}

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -161,6 +162,32 @@ static void test_sounding_notes_end(void)
           (int)contents.event[1].tick, (unsigned)contents.event[1].status);
 }
 
+// No room for a second track: what is in the first one stays.
+static void test_no_room(void)
+{
+    static char error[PATH_MAX + 256];
+    struct rlimit before, tight;
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    tight = before;
+    tight.rlim_cur = 100000;
+    fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
+    REQUIRE(recorder, "%s", error);
+    setrlimit(RLIMIT_FSIZE, &tight);
+    for (int i = 0; i < N_NOTES && !fenby_jack_recorder_failed(recorder, error, sizeof error); i++) {
+        const fenby_jack_note on = note_at(i, true), off = note_at(i, false);
+        fenby_jack_recorder_put(recorder, &on);
+        fenby_jack_recorder_put(recorder, &off);
+        if (i % 100 == 0) nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+    }
+    CHECK(!fenby_jack_recorder_free(recorder, 200, error, sizeof error), "no error");
+    CHECK(strstr(error, "live.mid: cannot be written: File too large"), "%s", error);
+    setrlimit(RLIMIT_FSIZE, &before);
+    midi_read_file(&contents, path);
+    CHECK(!*contents.error, "%s", contents.error);
+    CHECK(midi_count_notes(&contents) > 1000, "%d notes are left", midi_count_notes(&contents));
+}
+
 static void check_refused(const char *where, bool may_replace, const char *expected)
 {
     char error[256] = "";
@@ -206,6 +233,7 @@ int main(int argc, char **argv)
     test_kill_at_every_write();
     test_whole();
     test_sounding_notes_end();
+    test_no_room();
     test_refusals();
     remove(path);
     remove_leavings();

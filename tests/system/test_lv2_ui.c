@@ -44,7 +44,9 @@ static void stop_server(void)
     server = 0;
 }
 
-static void start_server(void)
+// Starts a server on a free display and connects to it, or not: another one that ends at this moment may take
+// the socket away.
+static void try_server(void)
 {
     int ends[2];
     const int failed = pipe(ends);
@@ -60,7 +62,6 @@ static void start_server(void)
         _exit(1);
     }
     close(ends[1]);
-    atexit(stop_server);
     char name[32] = ":";
     const ssize_t length = read(ends[0], name + 1, sizeof name - 2);
     close(ends[0]);
@@ -68,7 +69,16 @@ static void start_server(void)
     name[strcspn(name, "\n")] = 0;
     setenv("DISPLAY", name, 1);
     display = XOpenDisplay(NULL);
-    REQUIRE(display, "no display %s", name);
+}
+
+static void start_server(void)
+{
+    atexit(stop_server);
+    for (int tries = 0; tries < 5 && !display; tries++) {
+        stop_server();
+        try_server();
+    }
+    REQUIRE(display, "no display");
 }
 
 static double now_s(void)

@@ -1,0 +1,212 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# test_jack_faults.sh [TEST...]: what can go wrong on a stage while notes sound. Whatever it is, fenby-jack goes
+# on or says what is wrong, and every note ends: that is read from the MIDI that another JACK client received.
+# Ends with "N passed, N failed". TESTs are the names of functions below, without test_; without any, all are
+# done.
+set -u
+cd "$(dirname "$0")/../.."
+. tests/system/jack_lib.sh
+mounted=
+
+# The other half of the clean-up.
+unmount() { if [ -n "$mounted" ]; then umount "$mounted"; fi; mounted=; }
+trap 'unmount; clean_up' EXIT
+
+goes_on() { kill -0 "$program" 2>/dev/null; }
+ends_well() {  # WHAT
+    goes_on || bad "$1: fenby-jack has ended: $(cat "$folder/errors")"
+    end_fenby TERM
+    check "$1: ended with $status" [ "$status" -eq 0 ]
+    check "$1: notes sound on" lines_balance
+}
+n_on() { grep -c '^on ' "$folder/lines"; }
+sounds() { awk '$1 == "on" {n++} $1 == "off" {n--} END {exit !(n > 0)}' "$folder/lines"; }
+falls_silent() { ! sounds; }
+
+# Plays in the background until some notes sound. Fills $playing.
+play_until_notes_sound() {  # WAV TAIL
+    before=$(n_on)
+    play "$1" "$2" &
+    playing=$!
+    wait_for 10 some_lines $((before + 3)) && wait_for 5 sounds || bad "no notes sound"
+}
+
+# --- the disk -------------------------------------------------------------------------------------------------
+
+# A disk of our own where that is allowed. Elsewhere no file may grow beyond a size, which the recording's has
+# already when the limit is set. Fills $disk.
+small_disk() {  # KIB
+    disk=$folder/disk
+    mkdir "$disk"
+    if mount -t tmpfs -o "size=$1k" fenby-test "$disk" 2>/dev/null; then mounted=$disk; fi
+}
+
+fill_disk() {
+    if [ -n "$mounted" ]; then
+        dd if=/dev/zero of="$disk/rest" bs=1k >/dev/null 2>&1
+        check "the disk is not full" [ "$(df --output=avail "$disk" | tail -n 1)" -eq 0 ]
+    else
+        prlimit --pid "$program" --fsize=1024
+    fi
+}
+
+# Full before it begins: refused. Full while it records: what is being played is in the file all the same.
+test_disk_full() {
+    begin_server 48000 256
+    small_disk 700
+    start_fenby --record "$disk/full.mid"
+    joined
+    fill_disk
+    play "$folder/48000.wav" 0.5
+    ends_well "disk full"
+    check "disk full: few notes" some_lines 10
+    check "disk full: notes sound on in JACK" played_balance
+    n_recorded=$("$recorder" "$disk/full.mid")
+    check "disk full: recorded '$n_recorded', played $(n_on)" [ "$n_recorded" = "$(n_on) notes " ]
+    [ -z "$mounted" ] || check "disk full: a new recording" refuses 'full2.mid: .*No space left' \
+        --record "$disk/full2.mid" --no-start-server
+    stop_server
+    unmount
+}
+
+# --- the server -----------------------------------------------------------------------------------------------
+
+# Comes back with another rate.
+test_rate() {
+    begin_server 44100 256
+    start_fenby --wait
+    joined
+    play_until_notes_sound "$folder/44100.wav" 0
+    stop_server
+    wait "$playing"
+    check "rate: no message" wait_for 5 says 'the JACK server is gone' "$folder/errors"
+    check "rate: notes sound on without a server" wait_for 5 falls_silent
+    first=$(n_on)
+    begin_server 48000 256
+    joined
+    play "$folder/48000.wav" 0.5
+    ends_well "rate"
+    check "rate: 44100 Hz" says 'runs in JACK at 44100 Hz' "$folder/lines"
+    check "rate: 48000 Hz" says 'runs in JACK at 48000 Hz' "$folder/lines"
+    check "rate: notes sound on in JACK" played_balance
+    "$fenby" "$folder/48000.wav" -q -o "$folder/rate.mid" --csv "$folder/rate.csv"
+    wanted=$(($(wc -l <"$folder/rate.csv") - 1)) heard=$(($(n_on) - first))
+    check "rate: $heard notes at the new rate, expected $wanted or so" \
+        [ $((heard - wanted)) -le 2 -a $((wanted - heard)) -le 2 ]
+    stop_server
+}
+
+# Other periods, again and again.
+test_buffer_sizes() {
+    begin_server 48000 64
+    start_fenby
+    joined
+    play_until_notes_sound "$folder/48000.wav" 1
+    for frames in 1024 32 512 64 2048 128; do
+        jack_bufsize $frames >/dev/null 2>&1
+        sleep 0.3
+    done
+    wait "$playing"
+    ends_well "buffer sizes"
+    check "buffer sizes: not all were taken up" [ "$(grep -c 'frames a period' "$folder/lines")" -ge 6 ]
+    check "buffer sizes: notes sound on in JACK" played_balance
+    stop_server
+}
+
+# --- connections ----------------------------------------------------------------------------------------------
+
+test_pulled_input() {
+    begin_server 48000 128
+    start_fenby
+    joined
+    play_until_notes_sound "$folder/48000.wav" 1
+    jack_disconnect player:out fenby:in
+    check "input pulled: notes sound on" wait_for 2 falls_silent
+    before=$(n_on)
+    jack_connect player:out fenby:in
+    wait "$playing"
+    check "input plugged in again: no notes" some_lines $((before + 3))
+    ends_well "input pulled"
+    check "input pulled: notes sound on in JACK" played_balance
+    stop_server
+}
+
+# What was to end meanwhile sounds on in the synth, and nobody can help that; panic ends it.
+test_pulled_output() {
+    port=$(python3 $here/jack_osc.py port)
+    begin_server 48000 128
+    start_fenby --osc-port "$port"
+    joined
+    play_until_notes_sound "$folder/48000.wav" 1
+    jack_disconnect fenby:midi_out recorder:in
+    sleep 1
+    jack_connect fenby:midi_out recorder:in
+    sleep 0.5
+    python3 $here/jack_osc.py send "$port" /fenby/panic >/dev/null
+    wait "$playing"
+    ends_well "output pulled"
+    awk '$1 == "midi" && $3 < 160 {sounds[$4] = $3 >= 144}
+         $1 == "midi" && $3 == 176 && $4 == 123 {delete sounds; n++}
+         END {for (k in sounds) if (sounds[k]) exit 1; exit n != 1}' "$folder/played"
+    check "output pulled: notes sound on in JACK" [ $? -eq 0 ]
+    stop_server
+}
+
+test_killed_player() {
+    begin_server 48000 128
+    start_fenby
+    joined
+    "$player" "$folder/48000.wav" fenby:in fenby:midi_out 1 >"$folder/played" 2>&1 &
+    playing=$!
+    wait_for 10 some_lines 3 && wait_for 5 sounds || bad "no notes sound"
+    kill -KILL "$playing"
+    wait "$playing" 2>/dev/null
+    check "player killed: notes sound on" wait_for 3 falls_silent
+    before=$(n_on)
+    play "$folder/48000.wav" 0.5
+    check "player killed: no notes for the next one" some_lines $((before + 10))
+    ends_well "player killed"
+    check "player killed: notes sound on in JACK" played_balance
+    stop_server
+}
+
+# --- others ---------------------------------------------------------------------------------------------------
+
+test_osc_flood() {
+    port=$(python3 $here/jack_osc.py port)
+    begin_server 48000 128
+    start_fenby --osc-port "$port"
+    joined
+    play_until_notes_sound "$folder/48000.wav" 1
+    python3 $here/jack_osc.py flood "$port" 2 >"$folder/flood.log" 2>&1
+    wait "$playing"
+    add "$folder/flood.log"
+    check "flood: few notes" some_lines 10
+    check "flood: notes were late for it" [ "$(tail -n 1 "$folder/lines" | grep -c 'gaps [1-9]')" -eq 0 ]
+    ends_well "flood"
+    check "flood: notes sound on in JACK" played_balance
+    stop_server
+}
+
+# The program stands still for a while, as on a machine that is out of breath.
+test_stopped() {
+    begin_server 48000 128
+    start_fenby
+    joined
+    play_until_notes_sound "$folder/48000.wav" 1
+    kill -STOP "$program"
+    sleep 1
+    kill -CONT "$program"
+    wait "$playing"
+    ends_well "stopped"
+    check "stopped: no notes afterwards" some_lines 5
+    check "stopped: notes sound on in JACK" played_balance
+    stop_server
+}
+
+make_music
+[ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood stopped
+for test; do "test_$test"; done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
