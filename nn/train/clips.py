@@ -573,7 +573,7 @@ class Clip:
             f = rng.uniform(80, 260) * np.exp2(smooth(rng, n, 0.05, 0.25))
             pulses = np.diff(np.floor(np.cumsum(f) / SR), prepend=0) > 0
             source = pulses * 1.0 + 0.02 * rng.standard_normal(n)
-            if rng.random() < 0.3:
+            if rng.random() < 0.6:
                 source = 0.2 * rng.standard_normal(n)
             for centre in (rng.uniform(250, 900), rng.uniform(900, 2400), rng.uniform(2300, 3200)):
                 r = np.exp(-np.pi * 90 / SR)
@@ -583,12 +583,22 @@ class Clip:
             voice[i:i + n] += (gain * source / peak * np.hanning(n) ** 0.3)[:N - i].astype(np.float32)
             t += n / SR * rng.uniform(1, 2.5)
 
+    def syllables(self, gain):
+        """Noise that comes and goes as speech does: whispers, rustle, a crowd."""
+        rng = self.rng
+        pole = rng.uniform(-0.5, 0.97)
+        noise = scipy.signal.lfilter([1 - abs(pole)], [1, -pole], rng.standard_normal(N))
+        voice = self.new_voice()
+        voice += (gain * noise * np.maximum(0, smooth(rng, N, rng.uniform(0.05, 0.2), 1))).astype(np.float32)
+
     def nothing(self):
         kind = self.rng.random()
-        if kind < 0.3:
+        if kind < 0.35:
             self.drums(1.0)
-        elif kind < 0.8:
+        elif kind < 0.6:
             self.speech_like(1.0)
+        elif kind < 0.75:
+            self.syllables(1.0)
         else:
             self.new_voice()
 

@@ -11,10 +11,14 @@ SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/featur
 CLIP_SECONDS = 10.0
 HELD_OUT = ['discord_upright', 'discord_martin', 'phil_cor_anglais', 'fluid_viola', 'fluid_soprano']
 # Kinds of clips and how often each is drawn.
-MIX = {'piano': 0.30, 'guitar': 0.20, 'ensemble': 0.22, 'solo': 0.11, 'voice': 0.10, 'nothing': 0.07}
+MIX = {'piano': 0.29, 'guitar': 0.18, 'ensemble': 0.24, 'solo': 0.12, 'voice': 0.12, 'nothing': 0.05}
 
 # The heads: a note must be reported at most LOOKAHEAD frames after the frame that holds its onset.
 LOOKAHEAD = [1, 2, 3, 5, 10]
+MODE_LOOKAHEAD = [1, 2, 10]  # of tight, live and studio
+# A note starts where its posterior crosses this, one value for every key and head. Positives weigh three times in the
+# loss (below), which moves the best threshold up.
+ONSET_THRESHOLD, SOUNDING_THRESHOLD = 0.8, 0.5
 PLATEAU = 3        # frames for which the onset then stays reported
 AGE_FRAMES = 13    # how far back the onset's age is learnt
 
@@ -37,6 +41,10 @@ def layers(channels=32, inner=64):
 
 
 LAYERS = layers()
+
+# What goes into the weights file beside the layers.
+ARRAYS = {'onset.lookahead': LOOKAHEAD, 'onset.threshold': [ONSET_THRESHOLD] * len(LOOKAHEAD),
+          'sounding.threshold': [SOUNDING_THRESHOLD], 'mode.lookahead': MODE_LOOKAHEAD}
 
 # Training.
 BATCH, FRAMES = 8, 430          # clips and frames of each step

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""export.py CHECKPOINT.pt OUT.fnw: makes a weights file of a trained network.
+"""export.py CHECKPOINT.pt OUT.fnw [CARD.md]: makes a weights file of a trained network, with its model card.
 
 The checkpoint is a dict: layers (as model.py has them), state (Net.state_dict()), name, features_hash,
 arrays {name: list of floats} and perhaps card; bins and inputs tell the input's shape if it is not 304 x 2.
@@ -69,9 +69,13 @@ def to_model(checkpoint):
 
 
 def main():
-    if len(sys.argv) != 3:
-        sys.exit('usage: export.py CHECKPOINT.pt OUT.fnw')
-    model = to_model(torch.load(sys.argv[1], map_location='cpu'))
+    if len(sys.argv) not in (3, 4):
+        sys.exit('usage: export.py CHECKPOINT.pt OUT.fnw [CARD.md]')
+    checkpoint = torch.load(sys.argv[1], map_location='cpu')
+    if len(sys.argv) == 4:
+        with open(sys.argv[3]) as card:
+            checkpoint['card'] = card.read()
+    model = to_model(checkpoint)
     fnw.write(sys.argv[2], model)
     n_weights = sum(values.size for values in fnw.read(sys.argv[2])['arrays'].values())
     print(f'{sys.argv[2]}: {model["name"]}, {len(model["layers"])} layers, {n_weights} values')

@@ -150,14 +150,14 @@ def ghost_minutes(fenby, model, folder):
                 clip.drums(rng.uniform(0.1, 1))
             elif kind == 'speech-like':
                 clip.speech_like(rng.uniform(0.1, 1))
+            elif kind == 'noise in syllables':
+                clip.syllables(1)
             else:
                 clip.new_voice()
             y = sum(clip.voices)
-            if kind.startswith('noise'):
+            if kind == 'noise':
                 pole = rng.uniform(-0.5, 0.97)
                 y = scipy.signal.lfilter([1 - abs(pole)], [1, -pole], rng.standard_normal(len(y)))
-            if kind.endswith('syllables'):
-                y *= np.maximum(0, clips.smooth(rng, len(y), rng.uniform(0.05, 0.2), 1))
             level = 0 if kind == 'silence' else 10 ** (rng.uniform(-30, -3) / 20)
             parts.append(y * level / max(1e-9, np.abs(y).max()))
         path = os.path.join(folder, 'nothing.wav')

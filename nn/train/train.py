@@ -217,7 +217,7 @@ def main():
     def save():
         state = {'layers': config.LAYERS, 'state': net.state_dict(), 'optimizer': optimizer.state_dict(), 'step': step,
                  'seconds': spent, 'seed': seed, 'name': config.NAME, 'features_hash': features.features_hash(),
-                 'arrays': {'onset.lookahead': config.LOOKAHEAD}}
+                 'arrays': config.ARRAYS}
         torch.save(state, o.out + '.tmp')
         os.replace(o.out + '.tmp', o.out)
 
