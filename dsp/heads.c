@@ -40,7 +40,8 @@ static bool check_output(const fenby_weights *weights, const char *name, bool op
 {
     const int i = fenby_weights_find_output(weights, name);
     if (i < 0 && optional) return true;
-    const fenby_output output = i < 0 ? (fenby_output){.name = name} : fenby_weights_output(weights, (size_t)i);
+    fenby_output output = {.name = name};
+    if (i >= 0) output = fenby_weights_output(weights, (size_t)i);
     if (output.width == FENBY_N_KEYS && output.channels == channels) return true;
     snprintf(error, error_size, "%s: output %s is %d x %d, expected %d x %d", fenby_weights_name(weights), name,
              output.width, output.channels, FENBY_N_KEYS, channels);

@@ -159,7 +159,7 @@ int64_t fenby_transcriber_next_decision(const fenby_transcriber *t)
 
 static float peak_db(const float *samples, size_t n)
 {
-    float peak = 0;
+    float peak = FLT_MIN;
     for (size_t i = 0; i < n; i++) peak = fmaxf(peak, fabsf(samples[i]));
     return fmaxf(20 * log10f(peak), silent_db);
 }

@@ -17,6 +17,7 @@ extern const unsigned char fenby_default_fnw_end[] __attribute__((visibility("hi
 
 fenby_weights *fenby_weights_default(uint64_t features_hash, char *error, size_t error_size)
 {
+    // cppcheck-suppress comparePointers ; to the linker both lie in one object
     size_t size = (size_t)(fenby_default_fnw_end - fenby_default_fnw);
     return fenby_weights_parse(fenby_default_fnw, size, "built-in model", features_hash, error, error_size);
 }

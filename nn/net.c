@@ -132,7 +132,7 @@ static bool new_state(fenby_net *net)
 
 static bool new_scratch(fenby_net *net)
 {
-    size_t n_runs = 0, n_values = 0;
+    size_t n_runs = 1, n_values = 0;
     for (int i = 0; i < net->weights->n_layers; i++) {
         const fenby_layer *layer = &net->weights->layers[i];
         size_t runs = (size_t)(layer->kt * layer->n_shifts * layer->kf) + 1;  // 1: a GRU's own last frame
@@ -155,6 +155,7 @@ static const fenby_kernel *find_kernel(fenby_simd simd)
         [FENBY_SIMD_SCALAR] = fenby_kernel_scalar, [FENBY_SIMD_AVX2] = fenby_kernel_avx2,
         [FENBY_SIMD_AVX512] = fenby_kernel_avx512, [FENBY_SIMD_NEON] = fenby_kernel_neon,
     };
+    // cppcheck-suppress uninitvar ; it does not read the places in the list
     if (simd != FENBY_SIMD_BEST) return kernels[simd]();
     const fenby_simd best_first[] = { FENBY_SIMD_AVX512, FENBY_SIMD_AVX2, FENBY_SIMD_NEON };
     for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++)

@@ -23,6 +23,7 @@
 #include "layers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -126,7 +127,8 @@ static bool read_header(reader *r, uint64_t features_hash)
 {
     if (r->size < HEADER_SIZE + CHECKSUM_SIZE)
         return fail(r, "%zu bytes are too few for a weights file (.fnw)", r->size);
-    if (memcmp(read_bytes(r, sizeof magic, "magic"), magic, sizeof magic) != 0)
+    const void *const begin = read_bytes(r, sizeof magic, "magic");
+    if (!begin || memcmp(begin, magic, sizeof magic) != 0)
         return fail(r, "not a weights file (.fnw): it does not begin with \"fenby.nw\"");
     int version = read_int(r, "version", INT32_MIN, INT32_MAX);
     if (version != VERSION) return fail(r, "format version %d, expected %d", version, VERSION);
@@ -233,7 +235,7 @@ static const float *layer_array(reader *r, const fenby_weights *w, int layer, co
     } else if ((int64_t)array->count != count) {
         fail(r, "array %s has %zu values, expected %lld", name, array->count, (long long)count);
     }
-    return r->failed ? NULL : array->values;
+    return array && !r->failed ? array->values : NULL;
 }
 
 // What layer i reads: the layer before it, through the shifts of a stack if that is one.
@@ -379,12 +381,19 @@ static bool read_file(reader *r, FILE *file, unsigned char **bytes, size_t *size
     return true;
 }
 
+// A pipe without a writer must not keep us waiting.
+static FILE *open_at_once(const char *path)
+{
+    const int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return descriptor < 0 ? NULL : fdopen(descriptor, "rb");
+}
+
 fenby_weights *fenby_weights_load(const char *path, uint64_t features_hash, char *error, size_t error_size)
 {
     reader r = { .name = path, .error = error, .error_size = error_size };
     unsigned char *bytes = NULL;
     size_t size = 0;
-    FILE *file = fopen(path, "rb");
+    FILE *file = open_at_once(path);
     bool read = read_file(&r, file, &bytes, &size);
     if (file) fclose(file);
     if (read) return parse_owned(bytes, size, &r, features_hash);
