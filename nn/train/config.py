@@ -11,7 +11,7 @@ SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/featur
 CLIP_SECONDS = 10.0
 HELD_OUT = ['discord_upright', 'discord_martin', 'phil_cor_anglais', 'fluid_viola', 'fluid_soprano']
 # Kinds of clips and how often each is drawn.
-MIX = {'piano': 0.29, 'guitar': 0.18, 'ensemble': 0.24, 'solo': 0.12, 'voice': 0.12, 'nothing': 0.05}
+MIX = {'piano': 0.29, 'guitar': 0.19, 'ensemble': 0.24, 'solo': 0.12, 'voice': 0.12, 'nothing': 0.04}
 
 # The heads: a note must be reported at most LOOKAHEAD frames after the frame that holds its onset.
 LOOKAHEAD = [1, 2, 3, 5, 10]
@@ -52,4 +52,4 @@ LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 1e-3, 200
 CLIP_GRADIENT = 2.0
 POSITIVE_WEIGHT = 3.0           # of the few frames that hold an onset, against the many that do not
 HEAD_WEIGHT = [0.8, 1.6, 1.0, 0.8, 0.8]  # of each lookahead: live is what most people play with
-LOSS = {'onset': 1.0, 'sounding': 0.5, 'velocity': 0.8, 'onset_age': 0.25, 'contour': 0.1}
+LOSS = {'onset': 1.0, 'sounding': 0.5, 'velocity': 0.1, 'onset_age': 0.1, 'contour': 0.1}

@@ -123,6 +123,25 @@ def start_from(net, path, batch):
     net.train()
 
 
+def only_head(net, name):
+    """Leaves one output's weights to be trained. Those of an output that would disturb the others, say: a velocity can
+    only be guessed, and the guessing is noise to the rest of the network."""
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    net.eval()
+    first = 0
+    for output, (channels, _) in net.layers[-1]['outputs'].items():
+        rows = slice(first, first + channels)
+        first += channels
+        if output == name:
+            break
+    for parameter in net.modules_[-1].parameters():
+        kept = torch.zeros_like(parameter)
+        kept[rows] = 1
+        parameter.requires_grad_(True)
+        parameter.register_hook(lambda gradient, kept=kept: gradient * kept)
+
+
 def later(x, frames):
     """x (batch, frames, ...) moved into the future."""
     return x if frames == 0 else F.pad(x, (0, 0, frames, 0))[:, :x.shape[1]]
@@ -185,6 +204,7 @@ def main():
     a.add_argument('--resume', action='store_true')
     a.add_argument('--from', dest='start', metavar='OTHER', help='start from these weights (.pt or .fnw)')
     a.add_argument('--add', metavar='DIR', help='recordings with their notes')
+    a.add_argument('--only', choices=list(config.LOSS), help='train the head of this output alone, the rest as it is')
     a.add_argument('--threads', type=int, default=os.cpu_count())
     a.add_argument('--workers', type=int, default=1)
     a.add_argument('--renew', type=int, default=2, help='new clips for each step')
@@ -195,7 +215,7 @@ def main():
     torch.manual_seed(config.SEED)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     net = Net(config.LAYERS).to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=config.WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=0 if o.only else config.WEIGHT_DECAY)
     step, spent, seed = 0, 0.0, config.SEED
     if o.start:
         seed += 1
@@ -221,6 +241,8 @@ def main():
         torch.save(state, o.out + '.tmp')
         os.replace(o.out + '.tmp', o.out)
 
+    if o.only:
+        only_head(net, o.only)
     say(f'{sum(p.numel() for p in net.parameters())} parameters on {device}, seed {seed}')
     began, already, recent = time.time(), spent, []
     while spent < o.hours * 3600:
@@ -232,6 +254,7 @@ def main():
         with torch.autocast(device, dtype=torch.bfloat16):
             out = net(x.bfloat16())
         loss, parts = loss_of(out, y)
+        loss = parts[o.only] if o.only else loss
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), config.CLIP_GRADIENT)
