@@ -217,7 +217,7 @@ static void test_latency(void)
     CHECK(live - offline == 128 + 256, "one block and half a hop, not %u", live - offline);
     CHECK(offline > 2.5 * 512 && offline < 3.5 * 512, "%u frames", offline);
     CHECK(fenby_latency_of_lookahead(44100, 0, 3) - offline == 512, "one hop for each frame of lookahead");
-    CHECK(fenby_latency_of_lookahead(22050, 0, 0) == 128u + (unsigned)fenby_cqt_tail_samples(), "no resampler");
+    CHECK(fenby_latency_of_lookahead(22050, 0, 0) == 64u + (unsigned)fenby_cqt_tail_samples(), "no resampler");
 }
 
 // --- when notes start --------------------------------------------------------------------------------------
