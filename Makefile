@@ -7,9 +7,15 @@
 #   make check-tsan      the tests under the thread sanitizer
 #   make check-ardour    the plugin in Ardour
 #   make check-alsa      MIDI to hardware, in a small virtual machine with ALSA
+#   make check-arm64     the core's tests for arm64, under qemu; what a Raspberry Pi needs
+#   make coverage        what part of the code the tests reach
+#   make analyse         gcc's, clang's and cppcheck's analysers, the plugin under valgrind
 #   make fuzz MINUTES=n  the fuzzers, each for n minutes (1)
 #   make bench           what each stage costs
+#   make bench-peers     what other transcribers cost
 #   make accuracy EVAL=DIR SCORE=score.py   transcribe a folder of recordings and score it
+#   make dist            the sources as an archive, in build/
+#   make package         a Debian package, in build/package/
 #   make install         to PREFIX (/usr/local), LV2DIR; honours DESTDIR
 #
 # Switches: JACK=no, LV2=no leave out what needs those libraries. BUILD names the build folder.
@@ -76,8 +82,9 @@ endif
 
 PROGRAMS = $(BUILD)/fenby $(if $(filter yes,$(JACK)),$(BUILD)/fenby-jack)
 
-.PHONY: all plugin setup setup-demo setup-check setup-alsa setup-fuzz demo check check-run check-asan check-tsan \
-        check-ardour check-alsa fuzz fuzz-run bench accuracy install uninstall clean train-library
+.PHONY: all plugin setup setup-demo setup-check setup-alsa setup-fuzz setup-analyse setup-coverage setup-arm64 \
+        setup-package setup-peers demo check check-run check-asan check-tsan check-ardour check-alsa check-arm64 \
+        coverage analyse fuzz fuzz-run bench bench-peers accuracy dist package install uninstall clean train-library
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS) $(if $(filter yes,$(LV2)),plugin)
@@ -170,9 +177,10 @@ $(BUILD)/tests/test_batch_norm: TEST_OBJECTS = $(BUILD)/nn/train/batch_norm.o
 $(BUILD)/tests/test_batch_norm: $(BUILD)/nn/train/batch_norm.o
 
 # Tests of the plugin are hosts: they know its ports and messages.
-$(LV2_TESTS): TEST_PKGS = lilv-0 x11
-$(LV2_TESTS): TEST_OBJECTS = $(TEST_MODULES:%.c=$(BUILD)/%.o)
-$(LV2_TESTS): $(TEST_MODULES:%.c=$(BUILD)/%.o)
+LV2_LIFE = $(BUILD)/tests/system/life_lv2
+$(LV2_TESTS) $(LV2_LIFE): TEST_PKGS = lilv-0 x11
+$(LV2_TESTS) $(LV2_LIFE): TEST_OBJECTS = $(TEST_MODULES:%.c=$(BUILD)/%.o)
+$(LV2_TESTS) $(LV2_LIFE): $(TEST_MODULES:%.c=$(BUILD)/%.o)
 
 # Tests of fenby-jack use its modules; tools are what tests/system/test_jack.sh works with.
 $(BUILD)/tests/system/test_jack_recorder: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_queue.o
@@ -185,7 +193,8 @@ $(BUILD)/tests/system/jack_witness.so: tests/system/jack_witness.c
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(FLAGS)) $(CFLAGS) -fvisibility=default -shared $< -o $@
 $(JACK_SCRIPTS): $(JACK_TOOLS) $(BUILD)/tests/system/test_jack_recorder
-tests/system/test_lv2_jalv.sh: $(BUILD)/tests/system/jack_player
+$(BUILD)/tests/system/lv2_seen: TEST_PKGS = x11
+tests/system/test_lv2_jalv.sh: $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/lv2_seen
 
 # Ardour is large, so this is apart.
 check-ardour: setup-check
@@ -211,6 +220,29 @@ check-tsan: setup-check
 check-alsa: setup-alsa
 	+$(MAKE) --no-print-directory $(BUILD)/fenby-jack $(JACK_TOOLS) $(BUILD)/tests/system/jack_tiny
 	@BUILD=$(BUILD) tests/system/jack_alsa.sh
+
+check-arm64: setup-arm64
+	@tests/arm64.sh $(BUILD)/arm64
+
+# Counts from an earlier run would count for this one.
+COVERED = dsp nn jack_client
+coverage: setup-coverage
+	@mkdir -p $(BUILD)/coverage && find $(BUILD)/coverage -name '*.gcda' -delete
+	+$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/coverage CFLAGS="-O1 -g --coverage -fprofile-update=atomic"
+	@gcovr --root . --object-directory $(BUILD)/coverage $(COVERED:%=--filter '%/') --sort-uncovered \
+	    --fail-under-line 90
+
+# gcc 12 does not see that fread and loops fill arrays; valgrind looks for that instead.
+ANALYSED = $(wildcard dsp/*.c nn/*.c jack_client/*.c plugin/*.c plugin/ui/*.c ttl/*.c)
+analyse: setup-analyse
+	+$(MAKE) --no-print-directory all BUILD=$(BUILD)/analyse WERROR=1 \
+	    CFLAGS="-O2 -fanalyzer -Wno-analyzer-use-of-uninitialized-value"
+	cppcheck --quiet --std=c11 -D_GNU_SOURCE -D__x86_64__ -I. --enable=warning,performance,portability --inline-suppr \
+	    --error-exitcode=1 $(ANALYSED)
+	clang-tidy --quiet $(ANALYSED) -- $(filter-out -MMD -MP,$(FLAGS)) $(call pkg,cflags,$(ALL_PKGS)) \
+	    2>$(BUILD)/analyse/clang-tidy.log
+	+$(MAKE) --no-print-directory all $(LV2_LIFE)
+	BUILD=$(BUILD) valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect --error-exitcode=1 $(LV2_LIFE)
 
 # libFuzzer comes with clang. Witnesses in the fuzzers stand for what would touch files or the network.
 FUZZERS = weights note_tracker audio_file midi_file preset $(if $(filter yes,$(JACK)),osc state) \
@@ -245,6 +277,10 @@ ifeq ($(LV2),yes)
 	@tests/bench/lv2bench.sh $(BUILD)/fenby.lv2
 endif
 
+bench-peers: setup-peers
+	+$(MAKE) --no-print-directory all $(BUILD)/tests/music/compose
+	@BUILD=$(BUILD) PYTHON=$(PYTHON) tests/peers.sh
+
 accuracy: setup
 	+$(MAKE) --no-print-directory all
 	@tests/accuracy.sh $(BUILD)/fenby "$(EVAL)" "$(SCORE)"
@@ -266,6 +302,16 @@ setup-alsa:
 	@.ci/setup $(CHECK_PACKAGES) qemu-system-x86 busybox-static alsa-utils cpio
 setup-fuzz:
 	@.ci/setup $(CHECK_PACKAGES) clang
+setup-analyse:
+	@.ci/setup $(CHECK_PACKAGES) clang-tidy cppcheck valgrind
+setup-coverage:
+	@.ci/setup $(CHECK_PACKAGES) gcovr
+setup-arm64:
+	@.ci/setup $(BUILD_PACKAGES) gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
+setup-peers:
+	@.ci/setup $(DEMO_PACKAGES) sox aubio-tools
+setup-package:
+	@.ci/setup $(BUILD_PACKAGES) git debhelper dpkg-dev fakeroot lintian
 setup-check:
 	@.ci/setup $(CHECK_PACKAGES)
 
@@ -280,6 +326,15 @@ ifeq ($(LV2),yes)
 	install -m 644 $(BUNDLE)/manifest.ttl $(BUNDLE)/fenby.ttl $(DESTDIR)$(LV2DIR)/fenby.lv2
 	install -m 644 $(BUNDLE)/presets/*.ttl $(DESTDIR)$(LV2DIR)/fenby.lv2/presets
 endif
+
+# What is committed.
+DIST = $(BUILD)/fenby-$(VERSION).tar.gz
+dist:
+	@mkdir -p $(BUILD)
+	git archive --prefix=fenby-$(VERSION)/ -o $(DIST) HEAD
+
+package: setup-package dist
+	@tests/package.sh $(DIST) $(BUILD)/package
 
 uninstall:
 	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS))

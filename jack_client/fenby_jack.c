@@ -265,7 +265,7 @@ static program *running;
 // Xlib ends the program when its server goes; the notes end first. The window cannot be freed any more.
 static void end_at_exit(void)
 {
-    char error[ERROR_SIZE];
+    char error[ERROR_SIZE] = "";
     if (running) end(running, error);
 }
 

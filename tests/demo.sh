@@ -24,6 +24,7 @@ stop() {  # PID...: those that there are, in this order
 clean_up() {
     stop $player $fenby $synth
     stop_server
+    rm -f "$live.pipe"
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -39,14 +40,14 @@ find_server() {
     echo "No JACK server is running: the demo has one of its own, without a sound card."
 }
 
-# It would end with its input, so it has one that never ends.
+# It ends with its input, and that with this script.
 start_synth() {
     command -v fluidsynth >/dev/null || return 0
-    rm -f "$live.pipe"
     mkfifo "$live.pipe"
-    $tied fluidsynth -q -a jack -m jack -o audio.jack.id=fenby-synth -o audio.jack.autoconnect=1 \
-        -o midi.jack.id=fenby-synth-midi /usr/share/sounds/sf2/FluidR3_GM.sf2 <>"$live.pipe" >/dev/null 2>&1 &
+    fluidsynth -q -a jack -m jack -o audio.jack.id=fenby-synth -o audio.jack.autoconnect=1 \
+        -o midi.jack.id=fenby-synth-midi /usr/share/sounds/sf2/FluidR3_GM.sf2 <"$live.pipe" >/dev/null 2>&1 &
     synth=$!
+    exec 4>"$live.pipe"
     wait_for 10 has_port fenby-synth-midi:midi_00 || echo "FluidSynth does not join JACK: going on without."
 }
 
@@ -55,11 +56,11 @@ play_live() {  # [SECONDS]
     start_synth
     exec 3<&0  # for the keys of the live view: what runs behind a script's back has no input of its own
     $tied "$BUILD/fenby-jack" --name fenby-demo --osc-port off --connect-out fenby-synth-midi \
-        --record "$live.mid" <&3 &
+        --record "$live.mid" <&3 4>&- &
     fenby=$!
     wait_for 10 has_port fenby-demo:midi_out || exit 1
     $tied "$BUILD/tests/system/jack_player" "$folder/demo.wav" fenby-demo:in fenby-demo:midi_out 1 "$@" \
-        >"$live.played" &
+        >"$live.played" 4>&- &
     player=$!
     while ! has_ended $player && ! has_ended $fenby; do sleep 0.2; done
     clean_up

@@ -19,7 +19,7 @@ typedef struct {
     char title[300], text[300];  // of the first track
     int64_t end_tick;            // of the last track
     size_t count;
-    midi_event event[20000];
+    midi_event event[1 << 17];
     char error[100];             // "" when the file is well-formed
 } midi_contents;
 

@@ -176,7 +176,7 @@ static void write_port(FILE *file, bool stereo, int index)
             index, port.value.symbol);
     write_text(file, "        ", "lv2:name", port.value.name);
     write_text(file, "        ", "rdfs:comment", port.value.help);
-    if (port.kind == FENBY_ATOM_IN || port.kind == FENBY_ATOM_OUT)
+    if (index < (int)(sizeof supports / sizeof *supports))
         fprintf(file,
                 " ;\n        atom:bufferType atom:Sequence ;\n        atom:supports %s ;\n"
                 "        rsz:minimumSize %d",

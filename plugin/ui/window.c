@@ -106,6 +106,7 @@ fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double sc
 void fenby_window_free(fenby_window *w)
 {
     if (!w) return;
+    XSync(w->display, False);  // cairo never frees what the server is still reading
     cairo_surface_destroy(w->picture);
     cairo_surface_finish(w->screen);
     cairo_surface_destroy(w->screen);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // bench [SECONDS]: what each stage costs for each hop on one core, the whole chain's real-time factor, start-up
-// time and memory. Times are of this machine; the shares and the real-time factor are what to compare.
+// time and memory; then the factor at other sample rates, for thinner and thicker music, in every mode and for
+// many instances. Times are of this machine; the shares and the real-time factor are what to compare.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,25 +62,79 @@ static double report(const char *stage, timings *t)
     return mean;
 }
 
-// Chords of decaying harmonic tones, some 12 notes a second.
-static float *make_music(size_t frames)
+// Chords of n_voices decaying harmonic tones, four a second.
+static float *make_music(size_t frames, int rate_hz, int n_voices)
 {
     float *x = calloc(frames, sizeof *x);
     if (!x) exit(1);
     unsigned seed = 1;
-    for (size_t start = 0; start + RATE < frames; start += RATE / 4) {
-        for (int n = 0; n < 3; n++) {
+    const size_t length = (size_t)rate_hz;
+    for (size_t start = 0; start + length < frames; start += length / 4) {
+        for (int n = 0; n < n_voices; n++) {
             seed = seed * 1664525u + 1013904223u;
             const double f_hz = 440 * exp2(((int)(seed >> 16) % 48 - 29) / 12.0);
             for (int h = 1; h <= 6 && f_hz * h < 9000; h++) {
-                for (size_t i = 0; i < RATE; i++) {
-                    x[start + i] += (float)(0.05 / h * exp(-4.0 * (double)i / RATE) *
-                                            sin(2 * M_PI * f_hz * h * (double)i / RATE));
+                for (size_t i = 0; i < length; i++) {
+                    const double t = (double)i / rate_hz;
+                    x[start + i] += (float)(0.05 / h * exp(-4.0 * t) * sin(2 * M_PI * f_hz * h * t));
                 }
             }
         }
     }
     return x;
+}
+
+// --- the whole chain under other conditions ------------------------------------------------------------------
+
+enum { MOST_ENGINES = 64 };
+
+typedef struct {
+    int rate_hz, n_voices, n_engines, mode;
+} condition;
+
+// All engines in turn, block by block, as a host with many tracks runs them. Returns the factor of one.
+static double factor_of(const fenby_weights *weights, const condition *c, double seconds)
+{
+    const size_t frames = (size_t)(seconds * c->rate_hz);
+    float *music = make_music(frames, c->rate_hz, c->n_voices);
+    fenby_engine *engines[MOST_ENGINES];
+    char error[256];
+    fenby_engine_config config = {c->rate_hz, BLOCK, fenby_parameters_default()};
+    config.parameters.value[FENBY_MODE] = (float)c->mode;
+    for (int e = 0; e < c->n_engines; e++)
+        if (!(engines[e] = fenby_engine_new(&config, weights, error, sizeof error))) exit(1);
+    const double began = now_us();
+    for (size_t i = 0; i + BLOCK <= frames; i += BLOCK) {
+        for (int e = 0; e < c->n_engines; e++) {
+            fenby_event event;
+            fenby_engine_push(engines[e], music + i, BLOCK);
+            while (fenby_engine_pop(engines[e], (int64_t)(i + BLOCK), &event)) continue;
+            if (fenby_engine_has_work(engines[e])) fenby_engine_work(engines[e]);
+        }
+    }
+    const double whole_us = now_us() - began;
+    for (int e = 0; e < c->n_engines; e++) fenby_engine_free(engines[e]);
+    free(music);
+    return whole_us / (seconds * 1e6) / c->n_engines;
+}
+
+static void report_conditions(const fenby_weights *weights)
+{
+    static const condition conditions[] = {
+        {44100, 3, 1, FENBY_MODE_LIVE},   {48000, 3, 1, FENBY_MODE_LIVE},  {96000, 3, 1, FENBY_MODE_LIVE},
+        {48000, 0, 1, FENBY_MODE_LIVE},   {48000, 1, 1, FENBY_MODE_LIVE},  {48000, 12, 1, FENBY_MODE_LIVE},
+        {48000, 3, 1, FENBY_MODE_TIGHT},  {48000, 3, 1, FENBY_MODE_STUDIO}, {48000, 3, 4, FENBY_MODE_LIVE},
+        {48000, 3, 16, FENBY_MODE_LIVE},  {48000, 3, 64, FENBY_MODE_LIVE},
+    };
+    const char *const *modes = fenby_parameter_table[FENBY_MODE].labels;
+    printf("\n%8s %7s %7s %10s   real-time factor of each instance\n", "rate, Hz", "voices", "mode",
+           "instances");
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+        const condition *c = &conditions[i];
+        const double seconds = c->n_engines > 4 ? 3 : 10;
+        printf("%8d %7d %7s %10d   %.4f\n", c->rate_hz, c->n_voices, modes[c->mode], c->n_engines,
+               factor_of(weights, c, seconds));
+    }
 }
 
 int main(int argc, char **argv)
@@ -90,7 +145,7 @@ int main(int argc, char **argv)
         return 1;
     }
     const size_t frames = (size_t)(seconds * RATE);
-    float *music = make_music(frames);
+    float *music = make_music(frames, RATE, 3);
     char error[256];
 
     double began = now_us();
@@ -208,6 +263,7 @@ int main(int argc, char **argv)
     printf("start-up %.1f ms, memory without the music %.1f MiB, weights of %zu multiply-adds a hop\n", start_ms,
            own_mib, fenby_weights_macs(weights));
     fenby_engine_free(engine);
+    report_conditions(weights);
     fenby_weights_free(weights);
     free(features);
     free(low);

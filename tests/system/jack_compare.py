@@ -10,8 +10,8 @@ WAV was played by jack_player, which wrote PLAYED; fenby-jack --plain wrote LINE
 - every note-on has one note-off after it;
 - OSC_NOTES, if given, holds the same notes, as they were broadcast.
 
-Ends with the line "N passed, N failed", or with status 2 when JACK left out a period of fenby-jack's, for then
-the frames do not compare: the machine was too busy.
+Ends with the line "N passed, N failed", or with status 2 when JACK left out a period of fenby-jack's or of the
+player's, for then nothing compares: the machine was too busy.
 """
 import os
 import subprocess
@@ -121,6 +121,8 @@ def main():
     got = [(e["on"], e["key"], e["velocity"], round(e["sound"] * rate)) for e in events]
     end = length - begin - rate // 5  # what ends with the file ends elsewhere in silence that goes on
     want, got = (sorted(e for e in all if e[3] < end) for all in (want, got))
+    if want != got and figures.get("xruns", 0) > 0:  # a client that is too slow is heard with an old buffer
+        sys.exit(2)
     missing, extra = set(want) - set(got), set(got) - set(want)
     first = sorted(missing | extra)[:6]
     check(want == got, f"{len(missing)} events are missing, {len(extra)} are too many: {first}")

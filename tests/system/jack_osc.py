@@ -102,9 +102,9 @@ class Peer:
                 return arguments
         return None
 
-    def ask(self, *message):
+    def ask(self, *message, timeout=5.0):
         self.send(*message)
-        return self.receive()
+        return self.receive(timeout)
 
 
 # --- talk -----------------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def talk_parameters(peer):
     check(len(arguments) == 8 and arguments[:3] == ["Tuning", "Hz", "continuous"] and
           arguments[4:7] == [415, 466, 440], f"tuning/info: {path} {arguments}")
     peer.send("/fenby/param")
-    values = [peer.receive() for _ in range(22)]
+    values = [peer.receive(5) for _ in range(22)]
     good = len({path for path, _ in values}) == 22 and all(len(a) == 1 for _, a in values)
     check(good, f"/fenby/param: {values}")
 
@@ -216,19 +216,20 @@ def talk(port, folder):
     check_error(peer, "no such address", "/fenby/nothing")
     check_error(peer, "no such address", "/")
     peer.send(bundle(pack("/fenby/param/release", 50.0), bundle(pack("/fenby/param/release"))))
-    check(peer.receive()[0] == "/fenby/done" and peer.receive()[1] == [50.0], "a bundle in a bundle")
+    check(peer.receive(5)[0] == "/fenby/done" and peer.receive(5)[1] == [50.0], "a bundle in a bundle")
     path, arguments = peer.ask(b"/fenby")
     check(path == "/fenby/error" and "malformed" in arguments[1], f"a cut packet: {path} {arguments}")
-    check(peer.ask("/fenby/error", "/x", "y")[0] is None, "an error was answered")
-    check(peer.ask("/fenby/done", "/x")[0] is None, "an answer was answered")
+    check(peer.ask("/fenby/error", "/x", "y", timeout=1)[0] is None, "an error was answered")
+    check(peer.ask("/fenby/done", "/x", timeout=1)[0] is None, "an answer was answered")
     check_error(peer, "no arguments", "/fenby/quit", "please")
     check_done(peer, "/fenby/quit")
 
 
 def listen(port, path):
     peer = Peer(port)
-    peer.send("/fenby/subscribe", "notes")
-    with open(path, "w") as file:
+    if peer.ask("/fenby/subscribe", "notes")[0] != "/fenby/done":
+        return
+    with open(path, "w") as file:  # that it is there says that we listen
         while True:
             got, arguments = peer.receive(60)
             if got is None:

@@ -27,7 +27,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_EVENTS = 1 << 20, MOST_GAPS = 1 << 16, MOST_XRUNS = 1 << 16 };
+enum { MOST_EVENTS = 1 << 20, MOST_GAPS = 1 << 20, MOST_XRUNS = 1 << 20 };
 
 typedef struct {
     jack_nframes_t frame;  // on JACK's clock
@@ -36,7 +36,7 @@ typedef struct {
 
 typedef struct {
     jack_nframes_t frame;  // the first one after it
-    int64_t lost;
+    int64_t lost;          // in all gaps so far
 } gap;
 
 static struct {
@@ -48,6 +48,7 @@ static struct {
     bool is_running;
     gap *gaps;
     int n_gaps;
+    int64_t lost;
 } player;
 
 static struct {
@@ -65,8 +66,10 @@ static atomic_bool may_play, is_done, is_gone;
 
 static void watch_clock(jack_nframes_t now, jack_nframes_t n_frames)
 {
-    if (player.is_running && now != player.next && player.n_gaps < MOST_GAPS)
-        player.gaps[player.n_gaps++] = (gap){now, (int32_t)(now - player.next)};
+    if (player.is_running && now != player.next && player.n_gaps < MOST_GAPS) {
+        player.lost += (int32_t)(now - player.next);
+        player.gaps[player.n_gaps++] = (gap){now, player.lost};
+    }
     player.next = now + n_frames;
     player.is_running = true;
 }
@@ -193,26 +196,36 @@ static void report_latency(const char *audio_port, const char *midi_port)
     printf("latency %d\n", (int)(out.max - in.max));
 }
 
-// Since the start, periods left out not counted. JACK's clock wraps at 32 bits.
+// JACK's clock wraps at 32 bits.
+static int64_t since_start(jack_nframes_t frame)
+{
+    return (int32_t)(frame - player.start);
+}
+
+static int64_t lost_until(jack_nframes_t frame)
+{
+    int from = 0, to = player.n_gaps;  // in between lies the first gap after the frame
+    while (from < to) {
+        const int middle = (from + to) / 2;
+        if (since_start(player.gaps[middle].frame) <= since_start(frame)) from = middle + 1;
+        else to = middle;
+    }
+    return from ? player.gaps[from - 1].lost : 0;
+}
+
+// Since the start, periods left out not counted.
 static long long counted(jack_nframes_t frame)
 {
-    int64_t since = (int32_t)(frame - player.start);
-    for (const gap *g = player.gaps; g < player.gaps + player.n_gaps; g++) {
-        const bool after_start = (int32_t)(g->frame - player.start) > 0;
-        if (after_start && (int32_t)(frame - g->frame) >= 0) since -= g->lost;
-    }
-    return since;
+    return since_start(frame) - (lost_until(frame) - lost_until(player.start));
 }
 
 static void report(void)
 {
-    int64_t lost = 0;
-    for (const gap *g = player.gaps; g < player.gaps + player.n_gaps; g++) lost += g->lost;
     printf("start %lld\n", counted(player.start));
     for (const event *e = recorder.events; e < recorder.events + recorder.n_events; e++)
         printf("midi %lld %d %d %d\n", counted(e->frame), e->bytes[0], e->bytes[1], e->bytes[2]);
     for (const jack_nframes_t *x = xruns; x < xruns + n_xruns; x++) printf("xrun %lld\n", counted(*x));
-    printf("lost %lld\n", (long long)lost);
+    printf("lost %lld\n", (long long)player.lost);
 }
 
 static void sleep_ms(long ms)

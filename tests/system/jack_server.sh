@@ -2,6 +2,8 @@
 # A JACK server of one's own on no sound card, for tests and for the demo; to be sourced. Its name is
 # $JACK_DEFAULT_SERVER. It goes when the shell goes, even when that is killed.
 server=
+
+# In front of a command: a client of the server that ends when this shell does, even when that is killed.
 tied=
 if setpriv --pdeathsig TERM true 2>/dev/null; then tied='setpriv --pdeathsig TERM'; fi
 
@@ -17,10 +19,18 @@ wait_for() {  # SECONDS COMMAND...: until the command is true
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 has_port() { jack_lsp 2>/dev/null | grep -qx "$1"; }
 
+# Ends the server when this shell is gone, a moment later: while clients go it may not find its way out, and
+# then it stays in JACK's list of eight.
+guard_server() {
+    sh -c 'while kill -0 "$1" && kill -0 "$2"; do sleep 1; done; sleep 1; kill "$2"' guard $$ "$server" \
+        </dev/null >/dev/null 2>&1 &
+}
+
 start_server() {  # RATE PERIOD LOG; with real-time priority where that is allowed
     for realtime in --realtime --no-realtime; do
-        $tied jackd --name "$JACK_DEFAULT_SERVER" $realtime -d dummy -r "$1" -p "$2" >"$3" 2>&1 &
+        jackd --name "$JACK_DEFAULT_SERVER" $realtime -d dummy -r "$1" -p "$2" >"$3" 2>&1 &
         server=$!
+        guard_server
         if wait_for 5 jack_lsp; then return; fi
         stop_server
     done

@@ -10,21 +10,32 @@
 //     cpu   the thread's own: other threads do not count, but interrupts do, and a machine that is itself a
 //           guest on another one and is put aside
 //     post  the wall's part that went to the semaphore's post, so to the system
-//     own   the rest of the wall
+//     own   the rest of the wall, of periods in which no other thread took the processor away
 // and, to tell how quiet the machine is, on the wall, in the same thread right after the callback:
 //     loop  a loop that does nothing for about as long
 //     bare  the post of a semaphore that wakes a thread that does nothing
+//
+// With JACK_WITNESS_SYSCALLS set the kernel itself tells of each system call during the callback (Linux 5.11,
+// x86-64; "Syscall User Dispatch" in its documentation), which takes time; then the line begins with
+// "futexes N others N other N", other being the first one's number, 0 where there was none, -1 where they
+// cannot be watched.
 #include <dlfcn.h>
 #include <jack/jack.h>
 #include <jack/thread.h>
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 enum {
@@ -57,6 +68,71 @@ static void note(const char *call)
     if (atomic_fetch_add(&calls, 1) == 0) atomic_store(&first_call, call);
 }
 
+// --- system calls --------------------------------------------------------------------------------------------
+
+static bool watches_syscalls;
+static long futexes, others, first_other;
+
+#if defined(__x86_64__) && defined(PR_SET_SYSCALL_USER_DISPATCH)
+
+static volatile char selector;  // what the kernel does with this thread's system calls: allow or tell
+
+// Does the call for the one who was stopped at it.
+static void on_syscall(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    selector = SYSCALL_DISPATCH_FILTER_ALLOW;
+    const int error = errno;
+    greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+    if (info->si_syscall == SYS_futex) futexes++;
+    else if (others++ == 0) first_other = info->si_syscall;
+    const long result = syscall(info->si_syscall, r[REG_RDI], r[REG_RSI], r[REG_RDX], r[REG_R10], r[REG_R8],
+                                r[REG_R9]);
+    r[REG_RAX] = result < 0 ? -errno : result;
+    errno = error;
+    selector = SYSCALL_DISPATCH_FILTER_BLOCK;
+}
+
+// The one call that is always allowed is a handler's own return.
+static bool begin_watching(void)
+{
+    struct {
+        void *handler;
+        unsigned long flags;
+        unsigned long restorer, mask;
+    } kernels;
+    struct sigaction action = {.sa_sigaction = on_syscall, .sa_flags = SA_SIGINFO};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGSYS);
+    if (pthread_sigmask(SIG_UNBLOCK, &signals, NULL) || sigaction(SIGSYS, &action, NULL)) return false;
+    if (syscall(SYS_rt_sigaction, SIGSYS, NULL, &kernels, 8)) return false;
+    return !prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, kernels.restorer, 16, &selector);
+}
+
+static void watch_syscalls(bool on)
+{
+    static bool has_begun;
+    if (!watches_syscalls) return;
+    if (!has_begun && !begin_watching()) {
+        first_other = -1;
+        watches_syscalls = false;
+        return;
+    }
+    has_begun = true;
+    selector = on ? SYSCALL_DISPATCH_FILTER_BLOCK : SYSCALL_DISPATCH_FILTER_ALLOW;
+}
+
+#else
+
+static void watch_syscalls(bool on)
+{
+    (void)on;
+    first_other = -1;
+}
+
+#endif
+
 // --- the wrapped callback ------------------------------------------------------------------------------------
 
 static double now_us(clockid_t clock)
@@ -73,6 +149,12 @@ static void add(times *t, double took_us)
     t->histogram[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
     t->count++;
     if (took_us > t->worst_us) t->worst_us = took_us;
+}
+
+static long times_switched(void)
+{
+    struct rusage used;
+    return getrusage(RUSAGE_THREAD, &used) ? 0 : used.ru_nivcsw + used.ru_nvcsw;
 }
 
 static void run_loop(void)
@@ -98,14 +180,17 @@ static void post_bare(void)
 static int watched(jack_nframes_t n_frames, void *user)
 {
     posting_us = 0;
+    const long switched = times_switched();
     const double cpu_start_us = now_us(CLOCK_THREAD_CPUTIME_ID), start_us = now_us(CLOCK_MONOTONIC);
+    watch_syscalls(true);
     inside = 1;
     const int result = callback(n_frames, user);
     inside = 0;
+    watch_syscalls(false);
     const double end_us = now_us(CLOCK_MONOTONIC), cpu_end_us = now_us(CLOCK_THREAD_CPUTIME_ID);
     add(&wall, end_us - start_us);
     add(&cpu, cpu_end_us - cpu_start_us);
-    add(&own, end_us - start_us - posting_us);
+    if (times_switched() == switched) add(&own, end_us - start_us - posting_us);
     if (posting_us > 0) add(&post, posting_us);
     run_loop();
     if (periods++ % A_HOP == 0) post_bare();
@@ -117,6 +202,7 @@ int jack_set_process_callback(jack_client_t *client, JackProcessCallback process
     int (*set)(jack_client_t *, JackProcessCallback, void *);
     *(void **)&set = dlsym(RTLD_NEXT, "jack_set_process_callback");
     callback = process;
+    watches_syscalls = getenv("JACK_WITNESS_SYSCALLS");
     jack_native_thread_t thread;
     sem_init(&bare_wake, 0, 0);
     jack_client_create_thread(client, &thread, jack_client_real_time_priority(client) - 1,
@@ -136,6 +222,8 @@ static void __attribute__((destructor)) report(void)
     const char *const path = getenv("JACK_WITNESS");
     FILE *file = path && periods > FIRST ? fopen(path, "w") : NULL;
     if (!file) return;
+    if (getenv("JACK_WITNESS_SYSCALLS"))
+        fprintf(file, "futexes %ld others %ld other %ld ", futexes, others, first_other);
     const char *const first = atomic_load(&first_call);
     fprintf(file, "calls %ld first %s periods %ld", atomic_load(&calls), first ? first : "none", periods);
     for (const times *const *t = (const times *[]){&wall, &cpu, &post, &own, &loop, &bare, NULL}; *t; t++)

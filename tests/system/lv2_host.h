@@ -26,8 +26,8 @@
 #include "plugin/ports.h"
 #include "tests/test.h"
 
-// Sanitizers make everything twenty times slower.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// Sanitizers and valgrind make everything twenty times slower.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(UNDER_VALGRIND)
 #define HOST_SANITIZED 1
 enum { HOST_REST_NS = 10000000 };
 #else

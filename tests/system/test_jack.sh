@@ -7,7 +7,7 @@
 #     FENBY_JACK_CALLBACK=600 test_jack.sh callback   the process callback for so many seconds at 64 frames and
 #                                                     48 kHz, with the other core busy
 #     FENBY_JACK_SOAK=3600 test_jack.sh soak          dense music, likewise, and checks of memory, late notes,
-#                                                     stuck ones, xruns
+#                                                     stuck ones, xruns; FENBY_JACK_PERIOD may be another one
 # soak_without is the soak without fenby-jack: what JACK, the player and the machine do alone.
 set -u
 cd "$(dirname "$0")/../.."
@@ -15,9 +15,9 @@ cd "$(dirname "$0")/../.."
 
 # --- the tests ------------------------------------------------------------------------------------------------
 
-# The same events as fenby, each at its frame. A machine that is too busy has three tries.
+# The same events as fenby, each at its frame. A machine that is too busy has five tries.
 test_round_trip() {  # RATE PERIOD [freewheel]
-    for try in 1 2 3; do
+    for try in 1 2 3 4 5; do
         begin_server "$1" "$2"
         JACK_WITNESS=$folder/witness LD_PRELOAD=$preload start_fenby
         joined
@@ -34,11 +34,24 @@ test_round_trip() {  # RATE PERIOD [freewheel]
 }
 
 test_round_trips() {
+    export JACK_WITNESS_SYSCALLS=yes
     test_round_trip 44100 256
+    test_syscalls
+    unset JACK_WITNESS_SYSCALLS
     test_round_trip 96000 1024
     test_round_trip 48000 128 freewheel
     test_round_trip 48000 64
     test_witness
+}
+
+# The kernel saw no other system call in the process callback than the semaphore's post.
+test_syscalls() {
+    [ -n "$preload" ] || return
+    other=$(seen other)
+    if [ "$other" -eq -1 ]; then echo "system calls cannot be watched on this machine"; return; fi
+    check "the process callback made other system calls, number $other first" [ "$(seen others)" -eq 0 ]
+    check "it never woke the worker: the watch does not work" [ "$(seen futexes)" -gt 50 ]
+    echo "process callback: $(seen futexes) system calls for the semaphore, $(seen others) others"
 }
 
 # The process callback of the last round trip, which ran at 64 frames and 48 kHz: a period is 1333 us.
@@ -74,12 +87,12 @@ test_osc() {
     joined
     python3 $here/jack_osc.py listen "$port" "$folder/broadcast" &
     listener=$!
-    sleep 0.3
+    wait_for 10 test -e "$folder/broadcast" || bad "OSC: no subscription"
     play "$folder/48000.wav" 0.5
     python3 $here/jack_osc.py flood "$port" 1 >"$folder/flood.log" 2>&1
     add "$folder/flood.log"
     kill "$listener"
-    awk '$1 == "on" || $1 == "off" {print $1, $3, $6, $10}' "$folder/lines" | cmp -s - "$folder/broadcast"
+    awk '$1 == "on" || $1 == "off" {print $1, $3, $6, $10}' "$folder/lines" | diff - "$folder/broadcast"
     check "OSC broadcast other notes than those that left" [ $? -eq 0 ]
     end_fenby INT
     check "ended with $status after the flood" [ "$status" -eq 0 ]
@@ -268,11 +281,10 @@ count_moved() {
              for (i = 2; i <= n && i <= n_left; i++) {
                  if (left[i] - scheduled[i] == left[i - 1] - scheduled[i - 1]) continue
                  moved++
-                 for (k = 1; k <= n_xruns; k++)
-                     if (xrun[k] > left[i - 1] - 48000 && xrun[k] < left[i] + 48000) break
-                 if (k > n_xruns) unexplained++
+                 while (k < n_xruns && xrun[k] < left[i - 1] - 48000) k++
+                 if (n_xruns == 0 || xrun[k] < left[i - 1] - 48000 || xrun[k] > left[i] + 48000) unexplained++
              }
-             print moved + 0, unexplained + (n != n_left)
+             print moved + 0, unexplained + (n != n_left && n_xruns == 0)
          }' "$folder/played" "$folder/lines"
 }
 
@@ -283,8 +295,9 @@ count_late_by_work() {
 }
 
 test_soak() {
+    period=${FENBY_JACK_PERIOD:-64}
     make_dense_music
-    begin_server 48000 64
+    begin_server 48000 "$period"
     JACK_WITNESS=$folder/witness LD_PRELOAD=$preload start_fenby --record "$folder/soak.mid"
     joined
     begin_load
@@ -297,22 +310,29 @@ test_soak() {
     kill "$busy"
     end_fenby TERM
     stop_server
+    say_xruns >"$folder/xruns"
+    n_xruns=$(awk '$1 > 0 {n += $1} END {print n + 0}' "$folder/xruns")
+    at_work=$(awk '/fenby, Running/ {print $1}' "$folder/xruns")
     echo "$(grep -c '^on ' "$folder/lines") notes; $(tail -n 1 "$folder/lines")"
     echo "memory: $before KiB, then $after KiB"
     set -- $(count_moved)
     late=$(count_late_by_work)
     echo "late because they were decided late: $(grep -c ' late$' "$folder/lines")," \
         "because of late work: $late; left at another frame than the one before would have it: $1"
-    say_xruns
+    cat "$folder/xruns"
     check "soak: $2 events moved without an xrun" [ "$2" -eq 0 ]
     check "soak: $late notes late without an xrun" [ "$late" -le "$1" ]
     check "soak: memory grew" [ $((after - before)) -lt 512 ]
     check "soak: notes sound on" lines_balance
-    check "soak: notes sound on in JACK" played_balance
     check "soak: the recording is not whole" is_whole_midi "$folder/soak.mid"
-    test_witness
-    busiest=$(seen cpu_worst)
-    check "soak: a period took $busiest us of work, so Fenby made xruns" less "$busiest" 667
+    check "soak: $at_work xruns of $n_xruns found Fenby at work" [ $((100 * ${at_work:-0})) -le "$n_xruns" ]
+    if grep -q 'client recorder' "$folder/xruns"; then
+        echo "of $(grep -c '^o' "$folder/lines") events $(grep -c '^midi' "$folder/played") were received:" \
+            "the receiver itself was too slow"
+    else
+        check "soak: notes sound on in JACK" played_balance
+    fi
+    [ "$period" -ne 64 ] || test_witness
 }
 
 test_soak_without() {
@@ -327,6 +347,11 @@ test_soak_without() {
 
 make_music
 [ $# -gt 0 ] || set -- command_line round_trips remote buffer_size server_ends wait
-for test; do "test_$test"; done
+for test; do
+    case $test in
+        round_trips | callback | soak*) "test_$test" ;;  # these look for themselves
+        *) try "$test" ;;
+    esac
+done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -9,8 +9,9 @@ own=$JACK_DEFAULT_SERVER
 demo=
 
 is_connected() { JACK_DEFAULT_SERVER=$1 jack_lsp -c fenby-demo:midi_out | grep -q fenby-synth-midi; }  # SERVER
+# JACK keeps a list of servers in jack-shm-registry, in which dead ones may stay.
 nothing_remains() {
-    ! ls /dev/shm | grep -q "jack_fenby-demo-$demo" &&
+    ! grep -q "fenby-demo-$demo" /dev/shm/jack-shm-registry &&
         ! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -q 'nam[e] fenby-demo'
 }
 
@@ -23,7 +24,7 @@ test_whole() {
     unset JACK_DEFAULT_SERVER
     tests/demo.sh 6 >"$folder/said" 2>&1 &
     demo=$!
-    check "demo: the synth is not connected" wait_for 15 is_connected "fenby-demo-$demo"
+    check "demo: the synth is not connected" wait_for 40 is_connected "fenby-demo-$demo"
     wait "$demo"
     status=$?
     [ "$status" -eq 0 ] || cat "$folder/said"
@@ -50,7 +51,7 @@ test_with_server() {
 
 # In a terminal, until somebody presses Ctrl-C.
 test_broken_off() {
-    { wait_for 15 says 'A4' "$folder/screen"; printf '\003'; sleep 2; } |
+    { wait_for 40 says 'A4' "$folder/screen"; printf '\003'; sleep 2; } |
         script -qefc "echo \$\$ >'$folder/pid'; exec tests/demo.sh" "$folder/screen" >/dev/null 2>&1
     check "demo broken off: ended with $?" [ $? -eq 130 ]
     demo=$(cat "$folder/pid")
@@ -62,7 +63,7 @@ test_broken_off() {
 test_killed() {
     tests/demo.sh >"$folder/said" 2>&1 &
     demo=$!
-    wait_for 15 is_connected "fenby-demo-$demo"
+    wait_for 40 is_connected "fenby-demo-$demo"
     kill -KILL "$demo"
     wait "$demo" 2>/dev/null
     check "demo killed: something remains" wait_for 5 nothing_remains

@@ -38,7 +38,7 @@ play_until_notes_sound() {  # WAV TAIL
 # already when the limit is set. Fills $disk.
 small_disk() {  # KIB
     disk=$folder/disk
-    mkdir "$disk"
+    mkdir -p "$disk"
     if mount -t tmpfs -o "size=$1k" fenby-test "$disk" 2>/dev/null; then mounted=$disk; fi
 }
 
@@ -207,6 +207,6 @@ test_stopped() {
 
 make_music
 [ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood stopped
-for test; do "test_$test"; done
+for test; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -18,6 +18,7 @@ stop_screen() {
 trap 'stop_screen; clean_up' EXIT
 
 start_screen() {
+    rm -f "$folder/display"
     Xvfb -displayfd 3 -screen 0 1200x700x24 -nolisten tcp 3>"$folder/display" 2>/dev/null &
     screen=$!
     wait_for 10 test -s "$folder/display" || { bad "Xvfb does not start: is it installed?"; exit 1; }
@@ -37,6 +38,7 @@ look() {
 }
 
 save() {
+    rm -rf "$XDG_MUSIC_DIR"
     mkdir "$XDG_MUSIC_DIR"
     "$window" fenby key s
     wait_for 5 test -e "$XDG_MUSIC_DIR"/*.mid
@@ -52,6 +54,8 @@ change_mode() {
 }
 
 test_window() {
+    start_screen
+    rm -f "$folder/state"
     begin_server 48000 64
     JACK_WITNESS=$folder/witness LD_PRELOAD=$preload start_fenby --ui --state "$folder/state"
     joined
@@ -67,10 +71,12 @@ test_window() {
     [ -z "$preload" ] || check "ui: the process callback called: $(cat "$folder/witness")" \
         says '^calls 0 ' "$folder/witness"
     stop_server
+    stop_screen
 }
 
 # The X server goes while notes sound.
 test_lost_screen() {
+    start_screen
     begin_server 48000 128
     start_fenby --ui
     joined
@@ -88,8 +94,6 @@ test_lost_screen() {
 
 make_music
 DISPLAY= check "ui: no display" refuses 'no X11 display' --ui --no-start-server
-start_screen
-test_window
-test_lost_screen
+for test in window lost_screen; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -61,8 +61,8 @@ compare_bounce() {
         }' "$folder/notes.csv" "$folder/witness"
 }
 
-# What the plugin sent while it played, as the witness behind it saw, stands on the MIDI track: each note, at its
-# place, to one of Ardour's ticks.
+# What the plugin sent while it played, as the witness behind it saw, stands on the MIDI track: each note, at
+# its place, to one of Ardour's ticks.
 compare_sent() {
     awk '
         FNR == NR { if ($1 == 0 && $3 == 144) { sent[++n] = $2 / 48000; key[n] = $4 } next }
@@ -91,13 +91,16 @@ compare_recording() {
             recorded++
             for (i = 1; i <= n; i++)
                 if (key[i] == $3 && onset[i] > $2 - 0.05 && onset[i] < $2 + 0.05) {
-                    found++
+                    late = 1000 * ($2 - onset[i])
+                    if (found++ == 0 || late < least) least = late
+                    if (late > most) most = late
                     onset[i] = -1
                     break
                 }
         }
         END {
-            printf "recorded: %d notes by fenby, %d by the MIDI track, %d in time\n", n, recorded, found
+            printf "recorded: %d notes by fenby, %d by the MIDI track, %d in time, %.1f to %.1f ms late\n", n,
+                recorded, found, least, most
             exit !(n > 10 && found >= 0.8 * n && found >= 0.8 * recorded)
         }' "$folder/notes.csv" "$1.log"
 }

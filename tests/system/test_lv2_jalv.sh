@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # test_lv2_jalv.sh: the plugin in jalv, a real host, with a JACK server of its own on no sound card: music
-# is played into it as it sounds, and the notes that come out are those that fenby writes. Ends with
-# "N passed, N failed".
+# is played into it as it sounds, and the notes that come out are those that fenby writes. Then with a window
+# of jalv's, in which Fenby's shows these notes ($BUILD/fenby-jalv.png). Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.."
 folder=$(mktemp -d)
 passed=0 failed=0
-server= host=
+server= host= screen=
 export JACK_DEFAULT_SERVER=fenby-jalv-$$ JACK_NO_START_SERVER=1
 export LV2_PATH=$folder/lv2:/usr/lib/lv2
 
@@ -29,6 +29,7 @@ has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
 clean_up() {
     [ -z "$host" ] || kill "$host" 2>/dev/null
+    [ -z "$screen" ] || kill "$screen" 2>/dev/null
     [ -z "$server" ] || { kill "$server"; wait "$server"; } 2>/dev/null
     rm -rf "$folder"
 }
@@ -130,6 +131,23 @@ play fenby:in_left
 check "stereo: other notes than fenby's" compare
 check "not on channel 16: $(channels)" [ "$(channels)" = "16 " ]
 end_host
+
+# In a window.
+mkfifo "$folder/display"
+Xvfb -displayfd 5 -screen 0 1280x800x24 -nolisten tcp 5>"$folder/display" >/dev/null 2>&1 &
+screen=$!
+read -r number <"$folder/display"
+export DISPLAY=":$number" NO_AT_BRIDGE=1
+jalv.gtk3 --jack-name fenby urn:fenby:fenby >"$folder/host.log" 2>&1 &
+host=$!
+wait_for 20 has_port fenby:midi_out
+check "jalv.gtk3 does not join JACK: $(cat "$folder/host.log")" has_port fenby:midi_out
+play fenby:in
+check "jalv's window does not show the notes" \
+    "$BUILD/tests/system/lv2_seen" "$folder/played" "$BUILD/fenby-jalv.png"
+kill "$host"
+wait "$host"
+host=
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

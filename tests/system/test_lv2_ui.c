@@ -476,6 +476,31 @@ static void test_screen(void)
     host_close(h);
 }
 
+// A host that offers nothing but urid:map gets a window of its own; one without even that, or with another
+// plugin, gets a line of log.
+static void test_missing(void)
+{
+    host *h = host_open((host_config){.block = BLOCK});
+    shown_ui u;
+    open_ui(&u, h, 1);
+    LV2_Log_Log log = {h, host_printf, host_vprintf};
+    const LV2_Feature map = {LV2_URID__map, &h->map}, log_feature = {LV2_LOG__log, &log};
+    const LV2_Feature *const few[] = {&map, NULL}, *const no_map[] = {&log_feature, NULL};
+    const LV2_Feature *const both[] = {&map, &log_feature, NULL};
+    const LV2UI_Descriptor *d = u.descriptor;
+    LV2UI_Widget widget = NULL;
+    LV2UI_Handle handle = d->instantiate(d, FENBY_LV2_URI, host_bundle(), write_port, &u, &widget, few);
+    REQUIRE(handle && widget, "no window without the optional features");
+    for (int i = 0; i < 20; i++, pause_ms(5)) CHECK(!u.idle->idle(handle), "the window closes");
+    d->cleanup(handle);
+    handle = d->instantiate(d, FENBY_LV2_URI, host_bundle(), write_port, &u, &widget, no_map);
+    CHECK(!handle && h->log_lines == 1 && strstr(h->log, "urid#map"), "no urid:map: '%s'", h->log);
+    handle = d->instantiate(d, "urn:other", host_bundle(), write_port, &u, &widget, both);
+    CHECK(!handle && h->log_lines == 2 && strstr(h->log, "other plugins"), "another plugin: '%s'", h->log);
+    close_ui(&u);
+    host_close(h);
+}
+
 static void test_high_density(void)
 {
     host *h = host_open((host_config){.block = BLOCK, .stereo = true});
@@ -569,6 +594,7 @@ int main(void)
     start_server();
     host_compose(music, N, RATE);
     test_screen();
+    test_missing();
     test_high_density();
     test_drawings();
     XCloseDisplay(display);

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: ISC
+// What a weights file says of its heads is believed only when it can be true.
+#include "dsp/heads.h"
+
+#include <string.h>
+
+#include "dsp/features.h"
+#include "tests/make_fnw.h"
+#include "tests/test.h"
+
+// A network that does nothing, and what it says of itself.
+typedef struct {
+    int resolutions, n_lookahead, n_threshold, n_sounding, n_modes;
+    float lookahead, threshold, sounding;
+    int onset, contour;  // channels
+} story;
+
+static const story good = {FENBY_N_RESOLUTIONS, 2, 2, 1, 3, 2, 0.5f, 0.5f, 2, FENBY_BINS_PER_KEY};
+
+static void put_output(fnw *file, const char *name, int channels)
+{
+    fnw_text(file, name);
+    fnw_int(file, channels);
+    fnw_int(file, 1);
+}
+
+static void put_array(fnw *file, const char *name, float value, int count)
+{
+    float values[64];
+    for (int i = 0; i < count; i++) values[i] = value;
+    fnw_array(file, name, values, (size_t)count);
+}
+
+static fenby_weights *tell(const story *s)
+{
+    static fnw file;
+    char error[256] = "";
+    const int channels = s->onset + 1 + s->contour;
+    fnw_begin(&file, FENBY_N_BINS, s->resolutions, 3);
+    fnw_ints(&file, (int32_t[]){0, FENBY_N_CONTOUR, 1, 0}, 4);                  // a stack of one
+    fnw_ints(&file, (int32_t[]){1, 1, 1, 3, 1, 1, FENBY_BINS_PER_KEY, 0, 1}, 9);  // to a value a key
+    fnw_int(&file, 3);
+    fnw_int(&file, 3);
+    put_output(&file, "onset", s->onset);
+    put_output(&file, "sounding", 1);
+    put_output(&file, "contour", s->contour);
+    fnw_int(&file, 8);
+    put_array(&file, "1.weight", 0, s->resolutions * 3);
+    put_array(&file, "1.bias", 0, 1);
+    put_array(&file, "2.weight", 0, channels);
+    put_array(&file, "2.bias", 0, channels);
+    put_array(&file, "onset.lookahead", s->lookahead, s->n_lookahead);
+    put_array(&file, "onset.threshold", s->threshold, s->n_threshold);
+    put_array(&file, "sounding.threshold", s->sounding, s->n_sounding);
+    put_array(&file, "mode.lookahead", 10, s->n_modes);
+    fnw_end(&file);
+    fenby_weights *weights = fenby_weights_parse(file.bytes, file.size, "told", fnw_features, error, sizeof error);
+    REQUIRE(weights, "%s", error);
+    return weights;
+}
+
+static void check_refused(story s, const char *why)
+{
+    fenby_heads heads;
+    char error[256] = "";
+    fenby_weights *weights = tell(&s);
+    CHECK(!fenby_heads_read(&heads, weights, error, sizeof error), "accepted, expected: %s", why);
+    CHECK(strstr(error, why) && !strchr(error, '\n'), "'%s', expected: %s", error, why);
+    fenby_weights_free(weights);
+}
+
+int main(void)
+{
+    fenby_heads heads;
+    char error[256] = "";
+    fenby_weights *weights = tell(&good);
+    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    CHECK(heads.count == 2 && heads.lookahead[1] == 2 && heads.threshold[1] == 0.5f, "%zu heads", heads.count);
+    fenby_weights_free(weights);
+
+    story s = good;
+    s.resolutions = 1;
+    check_refused(s, "the input is");
+    s = good, s.n_lookahead = 0;
+    check_refused(s, "onset.lookahead has 0 values, expected 1 to 16");
+    s = good, s.n_lookahead = 17;
+    check_refused(s, "onset.lookahead has 17 values, expected 1 to 16");
+    s = good, s.n_threshold = 1;
+    check_refused(s, "onset.threshold has 1 values, expected 2");
+    s = good, s.n_sounding = 2;
+    check_refused(s, "sounding.threshold has 2 values, expected 1");
+    s = good, s.onset = 1;
+    check_refused(s, "output onset is 88 x 1, expected 88 x 2");
+    s = good, s.contour = 1;
+    check_refused(s, "output contour is 88 x 1, expected 88 x 3");
+    s = good, s.lookahead = 65;
+    check_refused(s, "onset.lookahead holds 65, expected 0 .. 64");
+    s = good, s.lookahead = -1;
+    check_refused(s, "onset.lookahead holds -1, expected 0 .. 64");
+    s = good, s.threshold = 1;
+    check_refused(s, "onset.threshold holds 1, expected 0.001 .. 0.999");
+    s = good, s.sounding = 0;
+    check_refused(s, "sounding.threshold holds 0, expected 0.001 .. 0.999");
+    return test_report();
+}
