@@ -219,7 +219,7 @@ bool fenby_engine_pop(fenby_engine *engine, int64_t until_frame, fenby_event *ev
     if (!fenby_ring_peek(engine->events, event) || event->frame >= until_frame) return false;
     fenby_ring_skip(engine->events);
     const bool tight = fenby_engine_parameter(engine, FENBY_TIMING) == FENBY_TIMING_TIGHT;
-    if (event->late || (tight && event->frame < engine->audio.block_start))
+    if (tight && event->frame < engine->audio.block_start)
         atomic_fetch_add_explicit(&engine->late_events, 1, memory_order_relaxed);
     return true;
 }

@@ -83,7 +83,7 @@ static const fenby_port own_ports[FENBY_PORT_AUDIO] = {
     [FENBY_PORT_WORKER_LOAD] =
         STATUS_PORT("worker_load", "Load", "%", FENBY_CONTINUOUS, 0, 100, 0, "of one processor core"),
     [FENBY_PORT_LATE_EVENTS] = STATUS_PORT("late_events", "Late notes", "", FENBY_INTEGER, 0, 1e6f, 0,
-                                           "notes that left later than the latency says"),
+                                           "notes that the computer was too slow for"),
     [FENBY_PORT_OVERRUNS] = STATUS_PORT("overruns", "Overruns", "", FENBY_INTEGER, 0, 1e6f, 0,
                                         "times that audio was lost because the computer was too busy"),
     [FENBY_PORT_NOTE_TRIGGERED] = {FENBY_CONTROL_OUT,
