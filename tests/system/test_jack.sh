@@ -272,26 +272,33 @@ say_xruns() {
 resident_kib() { awk '/^RssAnon/ {print $2}' "/proc/$program/status"; }
 
 # Wherever an event left at another distance from its frame than the one before, JACK had told of an xrun since.
-# Prints "MOVED UNEXPLAINED".
+# A receiver that was too slow may lack events, or have some twice. Prints "MOVED UNEXPLAINED".
 count_moved() {
-    awk '$1 == "midi" {left[++n_left] = $2}
+    awk '$1 == "midi" {left[++n_left] = $2; heard[n_left] = ($3 >= 144 ? "on " : "off ") $4}
          $1 == "xrun" {xrun[++n_xruns] = $2}
-         $1 == "on" || $1 == "off" {scheduled[++n] = $10}
+         $1 == "on" || $1 == "off" {scheduled[++n] = $10; told[n] = $1 " " $3}
          END {
-             for (i = 2; i <= n && i <= n_left; i++) {
-                 if (left[i] - scheduled[i] == left[i - 1] - scheduled[i - 1]) continue
-                 moved++
-                 while (k < n_xruns && xrun[k] < left[i - 1] - 48000) k++
-                 if (n_xruns == 0 || xrun[k] < left[i - 1] - 48000 || xrun[k] > left[i] + 48000) unexplained++
+             k = 1
+             for (i = j = 1; i <= n && j <= n_left; i++) {
+                 for (m = j; m < j + 8 && heard[m] != told[i]; m++) continue
+                 if (m == j + 8) continue
+                 j = m
+                 shift = left[j] - scheduled[i]
+                 if (before && shift != shift_before) {
+                     moved++
+                     while (k < n_xruns && xrun[k] < before - 48000) k++
+                     if (!n_xruns || xrun[k] < before - 48000 || xrun[k] > left[j] + 48000) unexplained++
+                 }
+                 shift_before = shift
+                 before = left[j++]
              }
-             print moved + 0, unexplained + (n != n_left && n_xruns == 0)
+             print moved + 0, unexplained + (n != n_left && !n_xruns)
          }' "$folder/played" "$folder/lines"
 }
 
-# Notes that came late although they had been decided in time, or 0.
+# Notes that came late although they had been decided in time.
 count_late_by_work() {
-    told=$(sed -n 's/.*late notes \([0-9]*\).*/\1/p' "$folder/lines" | tail -n 1)
-    echo $((told - $(grep -c ' late$' "$folder/lines")))
+    sed -n 's/.*late notes \([0-9]*\).*/\1/p' "$folder/lines" | tail -n 1
 }
 
 test_soak() {
@@ -325,7 +332,8 @@ test_soak() {
     check "soak: memory grew" [ $((after - before)) -lt 512 ]
     check "soak: notes sound on" lines_balance
     check "soak: the recording is not whole" is_whole_midi "$folder/soak.mid"
-    check "soak: $at_work xruns of $n_xruns found Fenby at work" [ $((100 * ${at_work:-0})) -le "$n_xruns" ]
+    check "soak: ${at_work:-0} xruns of $n_xruns found Fenby at work" \
+        [ $((100 * (${at_work:-0} - 2))) -le "$n_xruns" ]
     if grep -q 'client recorder' "$folder/xruns"; then
         echo "of $(grep -c '^o' "$folder/lines") events $(grep -c '^midi' "$folder/played") were received:" \
             "the receiver itself was too slow"
