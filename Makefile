@@ -175,6 +175,7 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libprograms.a $(LIBRARY) Makefile
 
 $(BUILD)/tests/test_batch_norm: TEST_OBJECTS = $(BUILD)/nn/train/batch_norm.o
 $(BUILD)/tests/test_batch_norm: $(BUILD)/nn/train/batch_norm.o
+$(BUILD)/nn/train/batch_norm.o: CFLAGS += -fopenmp-simd
 
 # Tests of the plugin are hosts: they know its ports and messages.
 LV2_LIFE = $(BUILD)/tests/system/life_lv2
