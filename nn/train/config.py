@@ -2,7 +2,7 @@
 """The configuration of a training run: everything that shapes the data, the network and its training."""
 import math
 
-NAME = 'fenby-2'
+NAME = 'fenby-1'
 SEED = 1
 
 SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/features.h
@@ -22,11 +22,11 @@ ONSET_THRESHOLD, SOUNDING_THRESHOLD = 0.8, 0.5
 PLATEAU = 3        # frames for which the onset then stays reported
 AGE_FRAMES = 13    # how far back the onset's age is learnt
 
-_HARMONICS = [1 / 3, 0.5, 1, 2, 3, 4, 5, 6, 7, 8]
+_HARMONICS = [0.5, 1, 2, 3, 4, 5, 6, 7, 8]
 _BLOCKS = [1, 2, 4, 8, 2, 1]  # dilations in time
 
 
-def layers(channels=32, inner=64):
+def layers(channels=32, inner=32):
     stack = {'kind': 'stack', 'shifts': [round(36 * math.log2(h)) for h in _HARMONICS], 'width': 264}
     stem = {'kind': 'conv', 'out': channels, 'kt': 3, 'kf': 5, 'sf': 3}
     blocks = []

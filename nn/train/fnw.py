@@ -46,10 +46,6 @@ def _layer(layer):
     return data
 
 
-def same_layers(some, others):
-    return [_layer(layer) for layer in some] == [_layer(layer) for layer in others]
-
-
 def pack(model):
     """The bytes of a file."""
     data = _text(model['name']) + _text(model['card']) + _ints(*model['input'])

@@ -92,8 +92,12 @@ class Clips:
         return x, torch.from_numpy(np.stack(ys))
 
 
+def layers_of(path):
+    return fnw.read(path)['layers'] if path.endswith('.fnw') else torch.load(path, map_location='cpu')['layers']
+
+
 def start_from(net, path, batch):
-    """Puts the weights of a checkpoint, or of a weights file (.fnw), into net.
+    """Puts the weights of a checkpoint, or of a weights file (.fnw), into net, which has the same layers.
 
     A weights file has its batch norm folded into the convolutions: it is unfolded by what a batch of clips shows,
     so that training begins with the same function."""
@@ -101,8 +105,6 @@ def start_from(net, path, batch):
         net.load_state_dict(torch.load(path, map_location='cpu')['state'])
         return
     model = fnw.read(path)
-    if not fnw.same_layers(model['layers'], net.layers):
-        raise SystemExit(f'{path}: {model["name"]} has other layers than config.py')
     net.load_state_dict(export.to_state(model, net.state_dict()))
     seen = {}
 
@@ -202,7 +204,7 @@ def main():
     a.add_argument('--midi', required=True)
     a.add_argument('--hours', type=float, required=True)
     a.add_argument('--resume', action='store_true')
-    a.add_argument('--from', dest='start', metavar='OTHER', help='start from these weights (.pt or .fnw)')
+    a.add_argument('--from', dest='start', metavar='OTHER', help='start from the network in a checkpoint or a weights file (.fnw)')
     a.add_argument('--add', metavar='DIR', help='recordings with their notes')
     a.add_argument('--only', choices=list(config.LOSS), help='train the head of this output alone, the rest as it is')
     a.add_argument('--threads', type=int, default=os.cpu_count())
@@ -214,7 +216,8 @@ def main():
     torch.set_num_threads(o.threads)
     torch.manual_seed(config.SEED)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    net = Net(config.LAYERS).to(device, memory_format=torch.channels_last)
+    start = o.out if o.resume else o.start
+    net = Net(layers_of(start) if start else config.LAYERS).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=0 if o.only else config.WEIGHT_DECAY)
     step, spent, seed = 0, 0.0, config.SEED
     if o.start:
@@ -235,7 +238,7 @@ def main():
         log.write(text + '\n')
 
     def save():
-        state = {'layers': config.LAYERS, 'state': net.state_dict(), 'optimizer': optimizer.state_dict(), 'step': step,
+        state = {'layers': net.layers, 'state': net.state_dict(), 'optimizer': optimizer.state_dict(), 'step': step,
                  'seconds': spent, 'seed': seed, 'name': config.NAME, 'features_hash': features.features_hash(),
                  'arrays': config.ARRAYS}
         torch.save(state, o.out + '.tmp')
