@@ -338,8 +338,7 @@ def contour_text(model, files):
         for kind in ('voice', 'violin'):
             if kind in name:
                 errors.setdefault(kind, []).extend(contour_errors(model, sound, as_columns(notes)))
-    return ''.join(f'Contour against YIN, {k}: median error {np.median(np.abs(e)):.0f} cents ({len(e)} frames; without it '
-                   f'the key itself is off by more).\n' for k, e in errors.items() if e)
+    return ''.join(f'Contour against YIN, {k}: median error {np.median(np.abs(e)):.0f} cents ({len(e)} frames).\n' for k, e in errors.items() if e)
 
 
 if __name__ == '__main__':
