@@ -11,20 +11,20 @@ from config import BINS, HOP
 
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 _LIBRARY = os.environ.get('FENBY_TRAIN_LIBRARY', os.path.join(_ROOT, 'build', 'libfenby-train.so'))
-library = _lib = ctypes.CDLL(_LIBRARY)
+library = ctypes.CDLL(_LIBRARY)
 _floats = ctypes.POINTER(ctypes.c_float)
-_lib.fenby_cqt_new.restype = ctypes.c_void_p
-_lib.fenby_cqt_new.argtypes = [ctypes.c_double]
-_lib.fenby_cqt_reset.argtypes = [ctypes.c_void_p]
-_lib.fenby_cqt_process.argtypes = [ctypes.c_void_p, _floats, _floats]
-_lib.fenby_cqt_features_hash.restype = ctypes.c_uint64
-_cqt = _lib.fenby_cqt_new(440.0)
+library.fenby_cqt_new.restype = ctypes.c_void_p
+library.fenby_cqt_new.argtypes = [ctypes.c_double]
+library.fenby_cqt_reset.argtypes = [ctypes.c_void_p]
+library.fenby_cqt_process.argtypes = [ctypes.c_void_p, _floats, _floats]
+library.fenby_cqt_features_hash.restype = ctypes.c_uint64
+_cqt = library.fenby_cqt_new(440.0)
 
 LEVELS = 200  # features are stored in bytes, this many to 1.0: half a decibel
 
 
 def features_hash():
-    return _lib.fenby_cqt_features_hash()
+    return library.fenby_cqt_features_hash()
 
 
 def cqt(samples):
@@ -32,10 +32,10 @@ def cqt(samples):
     samples = np.ascontiguousarray(samples, np.float32)
     n = len(samples) // HOP
     frames = np.empty((n, BINS, 2), np.float32)
-    _lib.fenby_cqt_reset(_cqt)
+    library.fenby_cqt_reset(_cqt)
     source, target = samples.ctypes.data, frames.ctypes.data
     for i in range(n):
-        _lib.fenby_cqt_process(_cqt, ctypes.cast(source + 4 * HOP * i, _floats),
+        library.fenby_cqt_process(_cqt, ctypes.cast(source + 4 * HOP * i, _floats),
                                ctypes.cast(target + 4 * 2 * BINS * i, _floats))
     return frames
 

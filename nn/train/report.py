@@ -17,7 +17,6 @@ import tempfile
 import matplotlib
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt
-import mir_eval.transcription
 import numpy as np
 import scipy.signal
 import scipy.stats
@@ -25,6 +24,7 @@ import soundfile
 
 import clips
 import config
+import evaluate
 import export
 import features
 import fnw
@@ -55,37 +55,30 @@ def with_lookahead(model, lookahead, path):
     fnw.write(path, {**model, 'arrays': arrays})
 
 
-def match(reference, times, keys):
-    if not len(times) or not len(reference['onset_s']):
-        return []
-    hz = lambda m: 440.0 * 2 ** ((m - 69) / 12)
-    interval = lambda t: np.stack([np.maximum(t, 0), np.maximum(t, 0) + 0.1], 1)
-    return mir_eval.transcription.match_notes(interval(reference['onset_s']), hz(reference['midi']), interval(times),
-                                              hz(keys), offset_ratio=None)
-
-
 def measure(reference, heard):
     """Everything that the report says about one recording."""
-    back, live = (match(reference, heard[k], heard['midi']) for k in ('onset_s', 'emitted_s'))
-    f = lambda matched: 2 * len(matched) / max(1, len(reference['onset_s']) + len(heard['onset_s']))
+    played = np.stack([reference['onset_s'], reference['midi']], 1)
+    fno, back = evaluate.f_measure(played, heard['onset_s'], heard['midi'])
+    flive, _ = evaluate.f_measure(played, heard['emitted_s'], heard['midi'])
     late = np.array([heard['emitted_s'][j] - reference['onset_s'][i] for i, j in back]) * 1000
-    return {'fno': f(back), 'flive': f(live), 'matched': back, 'late_ms': late, 'reference': reference, 'heard': heard}
+    return {'fno': fno, 'flive': flive, 'matched': back, 'late_ms': late, 'reference': reference, 'heard': heard}
 
 
-def mean_over_groups(results, key):
+def by_group(results, key):
     groups = {}
     for name, r in results.items():
         groups.setdefault(name.split('_')[0], []).append(r[key])
-    means = {g: float(np.mean(v)) for g, v in groups.items()}
+    return groups
+
+
+def mean_over_groups(results, key):
+    means = {g: float(np.mean(v)) for g, v in by_group(results, key).items()}
     return {**means, 'all': float(np.mean(list(means.values())))}
 
 
 def interval(results, key, rng):
     """95 % of bootstrap means, files drawn within their groups."""
-    groups = {}
-    for name, r in results.items():
-        groups.setdefault(name.split('_')[0], []).append(r[key])
-    draws = {g: rng.choice(v, (BOOTSTRAP, len(v))).mean(1) for g, v in groups.items()}
+    draws = {g: rng.choice(v, (BOOTSTRAP, len(v))).mean(1) for g, v in by_group(results, key).items()}
     draws['all'] = np.mean(list(draws.values()), 0)
     return {g: np.percentile(v, [2.5, 97.5]) for g, v in draws.items()}
 
@@ -192,7 +185,6 @@ def pitch(x, low_hz=70, high_hz=1400, window=1024):
 
 def contour_errors(model, path, reference):
     """Cents between the contour output and YIN, in the frames in which one labelled note sounds."""
-    import evaluate
     net = Net(model['layers'])
     net.load_state_dict(export.to_state(model, net.state_dict()))
     x = recordings.read_sound(path)

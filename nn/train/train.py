@@ -229,7 +229,7 @@ def main():
         step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
 
     data = Clips(o.workers, seed, o.samples, o.midi, o.renew, added_clips(o.add) if o.add else [])
-    if o.start:
+    if o.start and not o.resume:
         start_from(net, o.start, data.batch()[0].to(device))
     log = open(os.path.splitext(o.out)[0] + '.log', 'a', buffering=1)
 

@@ -5,9 +5,10 @@
 # of jalv's, in which Fenby's shows these notes ($BUILD/fenby-jalv.png). Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.."
+. tests/system/jack_server.sh
 folder=$(mktemp -d)
 passed=0 failed=0
-server= host= screen=
+host= screen=
 export JACK_DEFAULT_SERVER=fenby-jalv-$$ JACK_NO_START_SERVER=1
 export LV2_PATH=$folder/lv2:/usr/lib/lv2
 
@@ -15,37 +16,19 @@ good() { passed=$((passed + 1)); }
 bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
 check() { what=$1; shift; if "$@"; then good; else bad "$what"; fi; }  # WHAT COMMAND...
 
-wait_for() {  # SECONDS COMMAND...: until the command is true
-    tries=$((20 * $1)); shift
-    while ! "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || return 1
-        sleep 0.05
-    done
-}
-
-has_port() { jack_lsp | grep -qx "$1"; }
-has_ended() { ! kill -0 "$1" 2>/dev/null; }
-
 clean_up() {
     [ -z "$host" ] || kill "$host" 2>/dev/null
     [ -z "$screen" ] || kill "$screen" 2>/dev/null
-    [ -z "$server" ] || { kill "$server"; wait "$server"; } 2>/dev/null
+    stop_server
     rm -rf "$folder"
 }
 trap clean_up EXIT
 trap 'exit 1' INT TERM
 
-start_server() {
-    for realtime in --realtime --no-realtime; do
-        jackd --name "$JACK_DEFAULT_SERVER" $realtime -d dummy -r 48000 -p 256 >"$folder/jackd.log" 2>&1 &
-        server=$!
-        wait_for 5 jack_lsp && return
-        kill "$server" 2>/dev/null
-        wait "$server"
-    done
+begin_server() {
+    start_server 48000 256 "$folder/jackd.log" && return
     cat "$folder/jackd.log"
-    check "no JACK server comes up" false
+    bad "no JACK server comes up"
     exit 1
 }
 
@@ -119,7 +102,7 @@ tests/music/render.sh "$BUILD/tests/music/compose" demo 0 "$folder" >/dev/null &
     "$BUILD/fenby" -q "$folder/music.wav" -o "$folder/notes.mid" --csv "$folder/notes.csv"
 check "no music" [ -s "$folder/notes.csv" ]
 
-start_server
+begin_server
 start_host -p urn:fenby:fenby
 play fenby:in
 check "other notes than fenby's" compare
