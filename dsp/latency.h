@@ -12,7 +12,7 @@
 //
 // with a hop of FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE host frames. The network was trained to report an onset at
 // the latest L hops after the hop that holds it, and earlier when it is sure: most notes are decided before D and
-// wait for it. One that takes longer, mostly a soft attack, leaves at once and counts as late. A quarter of a hop more
+// wait for it. One that takes longer, mostly a soft attack, leaves at once and is marked late. A quarter of a hop more
 // makes fewer notes late and all of them later; measured by how many leave within 50 ms of their sound it loses. In
 // timing asap an event leaves when the worker has it.
 //
