@@ -20,6 +20,8 @@ from config import CLIP_SECONDS, HELD_OUT, HOP, KEYS, LOWEST_KEY, MIX, SAMPLE_RA
 SR = SAMPLE_RATE
 INVENTED = 5  # pianos and guitars at hand (struck.py)
 STEP = 64  # samples between control points of synthesised voices
+# A note that begins this much below all that sounds (amplitudes, over a tenth of a second) is not to be heard.
+HIDDEN, FIRST_TENTH = 10 ** (-20 / 20), int(0.1 * SAMPLE_RATE)
 N = int(CLIP_SECONDS * SR)
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 SHAPES = [[0, 7, 12, 16, 19, 24], [0, 7, 12, 15, 19, 24], [0, 7, 10, 16, 19], [0, 4, 7, 12], [0, 7, 12], [0, 10, 15, 19],
@@ -45,12 +47,24 @@ def smooth(rng, n, step_s, amount):
     return np.interp(np.linspace(0, k - 1, n), np.arange(k), points).astype(np.float32)
 
 
+def until_again(notes):
+    """Seconds from each note (onset first, key third) to the next of its key: a string that is struck again has
+    stopped sounding as it did."""
+    following, seconds = {}, []
+    for note in reversed(notes):
+        key = int(note[2])
+        seconds.append(following.get(key, np.inf) - note[0])
+        following[key] = note[0]
+    return seconds[::-1]
+
+
 class Clip:
     """The sound and the labels of one clip under construction."""
 
     def __init__(self, rng, pack, sequences, invented):
         self.rng, self.pack, (self.pieces, self.takes), self.invented = rng, pack, sequences, invented
-        self.voices, self.labels = [], []
+        self.voices, self.labels = [], []  # onset [s], end [s], key, velocity 0 .. 1 (0: hidden), bend [cents]
+        self.loudness = {}  # of a label's first tenth of a second
         self.darkness = rng.uniform(0, 0.97)  # of soft notes: most samples have one dynamic, players have more
 
     # --- single notes ---------------------------------------------------------------------------------------------
@@ -138,6 +152,7 @@ class Clip:
         start_s = onset + (glide_delay if soft else 0)
         if start_s < CLIP_SECONDS:
             frames = bend[lead::HOP][:int(sounding * SR / HOP) + 2]
+            self.loudness[len(self.labels)] = gain * np.sqrt((x[lead:lead + FIRST_TENTH] ** 2).mean())
             self.labels.append((start_s, max(start_s + 0.04, onset + sounding), int(midi), velocity, frames))
 
     # --- piano and other keyboards --------------------------------------------------------------------------------
@@ -165,11 +180,12 @@ class Clip:
         deeper = rng.random() < 0.25
         pedal = rng.random() < 0.5
         change = np.cumsum(rng.uniform(0.3, 2.5, 60)) - rng.uniform(0, 2)
-        for a, b, midi, velocity in notes:
+        for (a, b, midi, velocity), again in zip(notes, until_again(notes)):
             length = b - a
             if pedal:
                 up = change[min(len(change) - 1, int(np.searchsorted(change, b)))]
                 length = max(length, min(up - a, 6.0))
+            length = min(length, again)
             if midi < below:
                 velocity *= accompaniment
                 midi -= 12 if deeper and midi >= 36 else 0
@@ -257,10 +273,12 @@ class Clip:
         else:
             notes = self.strums(low, high)
         ring = rng.random() < 0.4
-        for a, b, midi, velocity in notes:
-            velocity = float(np.clip(velocity * rng.uniform(0.3, 1.5), 0.08, 1))
+        loudness = rng.uniform(0.35, 1.3)
+        for (a, b, midi, velocity), again in zip(notes, until_again(notes)):
+            velocity = float(np.clip(velocity * loudness * rng.uniform(0.7, 1.3), 0.08, 1))
             hammered = rng.random() < 0.08
-            self.place(voice, instrument, int(midi), a, (b - a) * (rng.uniform(1.5, 4) if ring else rng.uniform(0.8, 1.1)),
+            length = min(again, (b - a) * (rng.uniform(1.5, 4) if ring else rng.uniform(0.8, 1.1)))
+            self.place(voice, instrument, int(midi), a, length,
                        velocity * (0.6 if hammered else 1), cents + rng.normal(0, 4),
                        attack=0.006 if hammered else 'sample', release=rng.uniform(0.02, 0.12),
                        vibrato=(rng.uniform(5, 30), rng.uniform(4, 6)) if rng.random() < 0.1 else None)
@@ -339,8 +357,8 @@ class Clip:
         rng, step = self.rng, STEP
         points = N // step + 2
         at = np.arange(points, dtype=np.float32) * step / SR
-        drift = rng.uniform(10, 35) if singing else 6
-        key_of_singer = rng.uniform(-30, 30) if singing else rng.uniform(-15, 15)
+        drift = rng.uniform(8, 22) if singing else 6
+        tuning = rng.uniform(-15, 15)
         cents = np.full(points, 100.0 * plan[0][2] if plan else 6000.0, np.float32)
         loud = np.zeros(points, np.float32)
         p_tied = rng.choice([0.2, 0.6, 0.9])
@@ -356,7 +374,7 @@ class Clip:
             if last <= first + 2:
                 continue
             tied = onset - previous_end < 0.03 and rng.random() < p_tied
-            target = 100.0 * key + np.clip(key_of_singer + rng.normal(0, drift), -45, 45)
+            target = 100.0 * key + np.clip(tuning + rng.normal(0, drift), -45, 45)
             velocity = float(np.clip(level * np.exp2(rng.normal(0, 0.3)), 0.1, 1))
             full = velocity ** 1.3
             if tied:
@@ -373,13 +391,13 @@ class Clip:
                 loud *= shape
             else:
                 attack = rng.uniform(0.01, 0.12)
-                begin = onset + 0.3 * attack
+                begin = onset + (0.15 if singing else 0.3) * attack
                 scoop = -rng.uniform(50, 300) if rng.random() < (0.5 if singing else 0.1) else 0.0
                 tau = rng.uniform(0.01, 0.05)
                 cents[first:] = target + scoop * np.exp(-(at[first:] - onset) / tau)
                 loud[first:] = full * np.clip((at[first:] - onset) / attack, 0, 1) ** 0.7
                 if scoop:
-                    begin = max(begin, onset + min(0.09, tau * np.log(max(1.0, -scoop / 50))))
+                    begin = max(begin, onset + min(0.06, tau * np.log(max(1.0, -scoop / 80))))
             if depth and seconds > 0.25:
                 swing = depth * rng.uniform(0.4, 1.2) * np.clip((at - onset - rng.uniform(0.05, 0.3)) / 0.25, 0, 1)
                 here = slice(first, last)
@@ -624,8 +642,19 @@ class Clip:
         ir[0] = 1
         return scipy.fft.rfft(ir, SIZE)
 
+    def hide(self):
+        """Notes that nobody can hear begin are not asked for: to guess them is to invent."""
+        together = np.sum(self.voices, 0) if self.voices else None
+        for i, loudness in self.loudness.items():
+            onset, *rest = self.labels[i]
+            first = max(0, int(onset * SR))
+            heard = together[first:first + FIRST_TENTH]
+            if len(heard) and loudness < HIDDEN * np.sqrt((heard ** 2).mean()):
+                self.labels[i] = (onset, *rest[:2], 0.0, rest[3])
+
     def mix(self):
         rng = self.rng
+        self.hide()
         if rng.random() < 0.07:
             self.drums(rng.uniform(0.02, 0.3))
         shared = self.room() if rng.random() < 0.7 else None
@@ -673,7 +702,7 @@ class Maker:
     def invent(self):
         """One invented piano and guitar out of a few, which are replaced one by one."""
         for kind, known in self.invented.items():
-            if len(known) < INVENTED or self.rng.random() < 0.05:
+            if len(known) < INVENTED or self.rng.random() < 0.02:
                 known[:] = known[1 - INVENTED:] + [struck.invent(self.rng, kind == 'guitar')]
         return {kind: known[self.rng.integers(len(known))] for kind, known in self.invented.items()}
 
@@ -691,7 +720,7 @@ def for_training(seed, samples_folder, midi_folder, validation=False):
 
 def frames_of(labels, n_frames):
     """Labels as planes of bytes (frames, keys, 4): sounding, onset (1 .. 255: when within the frame; 0: none),
-    velocity at the onset (1 .. 255), deviation from the key in cents + 128 (0: unknown)."""
+    velocity at the onset (1 .. 255; 0: hidden), deviation from the key in cents + 128 (0: unknown)."""
     plane = np.zeros((n_frames, KEYS, 4), np.uint8)
     for start, end, midi, velocity, bend in labels:
         key, at = midi - LOWEST_KEY, start * SR / HOP
@@ -700,7 +729,7 @@ def frames_of(labels, n_frames):
             continue
         plane[first:last, key, 0] = 1
         plane[first, key, 1] = 1 + int(254 * (at - first))
-        plane[first, key, 2] = max(1, min(255, int(255 * velocity)))
+        plane[first, key, 2] = max(1, min(255, int(255 * velocity))) if velocity else 0
         m = min(len(bend), n_frames - first, last - first)
         plane[first:first + m, key, 3] = np.clip(bend[:m] + 128, 1, 255)
     return plane

@@ -9,7 +9,7 @@ SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/featur
 
 # Data: clips of CLIP_SECONDS, written in shards; whole instruments are kept for validation and never trained on.
 CLIP_SECONDS = 10.0
-HELD_OUT = ['discord_upright', 'discord_martin', 'phil_cor_anglais', 'fluid_viola', 'fluid_soprano']
+HELD_OUT = ['discord_egrand', 'fluid_jazz', 'phil_cor_anglais', 'fluid_viola', 'fluid_alto']
 # Kinds of clips and how often each is drawn.
 MIX = {'piano': 0.29, 'guitar': 0.19, 'ensemble': 0.24, 'solo': 0.12, 'voice': 0.12, 'nothing': 0.04}
 
@@ -50,6 +50,7 @@ ARRAYS = {'onset.lookahead': LOOKAHEAD, 'onset.threshold': [ONSET_THRESHOLD] * l
 BATCH, FRAMES = 8, 430          # clips and frames of each step
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 1e-3, 200
 CLIP_GRADIENT = 2.0
+AVERAGE = 0.998                 # kept of the running mean of the weights at each step
 POSITIVE_WEIGHT = 3.0           # of the few frames that hold an onset, against the many that do not
 HEAD_WEIGHT = [0.8, 1.6, 1.0, 0.8, 0.8]  # of each lookahead: live is what most people play with
 LOSS = {'onset': 1.0, 'sounding': 0.5, 'velocity': 0.1, 'onset_age': 0.1, 'contour': 0.1}

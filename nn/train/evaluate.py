@@ -28,7 +28,7 @@ THRESHOLDS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 def load(path):
     saved = torch.load(path, map_location='cpu')
     net = Net(saved['layers'])
-    net.load_state_dict(saved['state'])
+    net.load_state_dict(saved.get('average', saved['state']))
     return net.eval(), saved
 
 
@@ -100,7 +100,7 @@ def validation_clips(net, samples, midi, count):
     kinds, items = ['piano', 'guitar', 'ensemble', 'solo'], []
     for i in range(count):
         y, labels = maker.clip(kinds[i % len(kinds)])
-        reference = np.array([(a, m) for a, _, m, _, _ in labels])
+        reference = np.array([(a, m) for a, _, m, velocity, _ in labels if velocity])
         items.append((kinds[i % len(kinds)], reference, posteriors(net, features.cqt(y))))
     return items
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """export.py CHECKPOINT.pt OUT.fnw [CARD.md]: makes a weights file of a trained network, with its model card.
 
-The checkpoint is a dict: layers (as model.py has them), state (Net.state_dict()), name, features_hash,
+The checkpoint is a dict: layers (as model.py has them), average or state (as Net.state_dict(); the first if
+there are both), name, features_hash,
 arrays {name: list of floats} and perhaps card; bins and inputs tell the input's shape if it is not 304 x 2.
 Batch norm is folded into the convolution before it, as it stands at evaluation.
 """
@@ -57,7 +58,7 @@ def to_state(model, like):
 
 def to_model(checkpoint):
     """What fnw.write takes."""
-    arrays = layer_arrays(checkpoint['layers'], checkpoint['state'])
+    arrays = layer_arrays(checkpoint['layers'], checkpoint.get('average', checkpoint['state']))
     return {
         'name': checkpoint['name'],
         'card': checkpoint.get('card', ''),

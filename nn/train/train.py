@@ -2,13 +2,18 @@
 # SPDX-License-Identifier: ISC
 """Trains the network of config.py.
 
-    train.py OUT.pt --samples DIR --midi DIR --hours H [--resume] [--from OTHER] [--add DIR] [--threads N]
+    train.py OUT.pt --samples DIR --midi DIR --hours H [--resume] [--from OTHER] [--add DIR] [--processes N]
 
 With --add, half of every batch comes from a folder of recordings with their notes (recordings.py): to tune a trained
 network to one instrument, start --from its checkpoint or weights file. Clips are made on the fly by worker processes; features
 come from the C code. OUT.pt is a checkpoint, written every few minutes: a run that was stopped goes on with
---resume. The log goes to standard output and OUT.log."""
+--resume. The log goes to standard output and OUT.log.
+
+What is exported is the running mean of the weights over the last steps: it hears new instruments better than any one
+step's weights (Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018).
+Several processes of one thread each, their gradients averaged, are faster on a CPU than one of several threads."""
 import argparse
+import copy
 import multiprocessing
 import os
 import time
@@ -25,7 +30,9 @@ import fnw
 import recordings
 from model import Net
 
-POOL = 400  # clips to draw from: a clip is seen a few times, each time another part, shifted and coloured anew
+# Clips to draw from, at first and later: one is seen a few times, each time another part, shifted and coloured anew.
+POOL, LARGEST_POOL = 200, 1200
+PATIENCE = 600  # seconds to wait for the other processes
 
 
 def make_clips(seed, samples, midi, queue):
@@ -44,7 +51,7 @@ def added_clips(folder):
         sound = recordings.read_sound(path)
         missing = config.FRAMES * config.HOP - len(sound)
         frames = features.to_bytes(features.cqt(np.pad(sound, (0, max(0, missing)))))
-        labels = [(a, b, midi, velocity, np.zeros(0)) for a, b, midi, velocity in notes
+        labels = [(a, b, midi, velocity or 0.5, np.zeros(0)) for a, b, midi, velocity in notes
                   if config.LOWEST_KEY <= midi < config.LOWEST_KEY + config.KEYS]
         found.append((frames, clips.frames_of(labels, len(frames))))
     return found
@@ -58,7 +65,7 @@ class Clips:
         self.queues = [context.Queue(24) for _ in range(workers)]
         for i, queue in enumerate(self.queues):
             context.Process(target=make_clips, args=(seed * 1000 + i, samples, midi, queue), daemon=True).start()
-        self.rng, self.renew, self.made, self.added = np.random.default_rng(seed), renew, 0, added
+        self.rng, self.renew, self.made, self.due, self.added = np.random.default_rng(seed), renew, 0, 0.0, added
         self.pool = [self.next_clip() for _ in range(POOL)]
 
     def next_clip(self):
@@ -67,12 +74,17 @@ class Clips:
         return clip
 
     def batch(self):
-        for _ in range(self.renew):
-            self.pool[self.made % POOL] = self.next_clip()
+        self.due += self.renew
+        while self.due >= 1:
+            if len(self.pool) < LARGEST_POOL:
+                self.pool.append(self.next_clip())
+            else:
+                self.pool[self.made % LARGEST_POOL] = self.next_clip()
+            self.due -= 1
         rng, xs, ys = self.rng, [], []
         for b in range(config.BATCH):
             real = self.added and b % 2
-            x, y = self.added[rng.integers(len(self.added))] if real else self.pool[rng.integers(POOL)]
+            x, y = self.added[rng.integers(len(self.added))] if real else self.pool[rng.integers(len(self.pool))]
             t = int(rng.integers(0, len(x) - config.FRAMES + 1))
             x = x[t:t + config.FRAMES].astype(np.float32) / features.LEVELS
             y = y[t:t + config.FRAMES]
@@ -90,6 +102,31 @@ class Clips:
             ys.append(y)
         x = torch.from_numpy(np.stack(xs).transpose(0, 3, 1, 2).copy())
         return x, torch.from_numpy(np.stack(ys))
+
+
+class Team:
+    """The processes that train together: each has its own clips, all have the same weights."""
+
+    def __init__(self, size, numbers):
+        self.rows = torch.zeros(size, numbers).share_memory_()
+        self.barrier = multiprocessing.get_context('fork').Barrier(size)
+        self.rank = 0
+
+    def share(self, tensors, combine):
+        """Puts combine(a row of numbers from each process) into tensors."""
+        flat = torch.cat([t.detach().reshape(-1) for t in tensors])
+        self.rows[self.rank, :len(flat)] = flat
+        self.barrier.wait(PATIENCE)
+        flat = combine(self.rows[:, :len(flat)])
+        self.barrier.wait(PATIENCE)
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors])):
+            tensor.detach().copy_(part.view_as(tensor))
+
+    def first(self, tensors):
+        self.share(tensors, lambda rows: rows[0].clone())
+
+    def mean(self, tensors):
+        self.share(tensors, lambda rows: rows.mean(0))
 
 
 def layers_of(path):
@@ -152,13 +189,14 @@ def later(x, frames):
 def targets(y):
     """What the heads should say, and where that counts. y: (batch, frames, keys, 4) bytes of clips.frames_of."""
     sounding, at, velocity, deviation = (y[..., i] for i in range(4))
-    on = (at > 0).float()
+    on, hidden = ((at > 0) & (velocity > 0)).float(), ((at > 0) & (velocity == 0)).float()
     onset, counts = [], []
     for lookahead in config.LOOKAHEAD:
         # Late is wrong, early is welcome: from the onset to its deadline either answer will do.
         moved = [later(on, j) for j in range(lookahead + config.PLATEAU + 2)]
         due = torch.stack(moved[lookahead:lookahead + config.PLATEAU]).amax(0)
-        free = torch.stack(moved[:lookahead] + moved[lookahead + config.PLATEAU:]).amax(0)
+        either = [later(hidden, j) for j in range(len(moved))]
+        free = torch.stack(moved[:lookahead] + moved[lookahead + config.PLATEAU:] + either).amax(0)
         onset.append(due)
         counts.append(torch.clamp(due + (1 - free), max=1))
     within = (at.float() - 1) / 254
@@ -197,7 +235,7 @@ def loss_of(out, y):
     return sum(config.LOSS[k] * v for k, v in parts.items()), parts
 
 
-def main():
+def options():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('out')
     a.add_argument('--samples', required=True)
@@ -207,19 +245,23 @@ def main():
     a.add_argument('--from', dest='start', metavar='OTHER', help='start from the network in a checkpoint or a weights file (.fnw)')
     a.add_argument('--add', metavar='DIR', help='recordings with their notes')
     a.add_argument('--only', choices=list(config.LOSS), help='train the head of this output alone, the rest as it is')
-    a.add_argument('--threads', type=int, default=os.cpu_count())
-    a.add_argument('--workers', type=int, default=1)
-    a.add_argument('--renew', type=int, default=2, help='new clips for each step')
+    a.add_argument('--processes', type=int, default=1, help='train in several, each with a batch of its own')
+    a.add_argument('--threads', type=int, default=os.cpu_count(), help='of each process')
+    a.add_argument('--workers', type=int, default=1, help='processes that make clips, for each that trains')
+    a.add_argument('--renew', type=float, default=2, help='new clips for each step')
     a.add_argument('--learning-rate', type=float, default=config.LEARNING_RATE)
-    o = a.parse_args()
+    return a.parse_args()
 
+
+def train(o, team, rank):
+    team.rank = rank
     torch.set_num_threads(o.threads)
     torch.manual_seed(config.SEED)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     start = o.out if o.resume else o.start
     net = Net(layers_of(start) if start else config.LAYERS).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=0 if o.only else config.WEIGHT_DECAY)
-    step, spent, seed = 0, 0.0, config.SEED
+    step, spent, seed, saved = 0, 0.0, config.SEED, None
     if o.start:
         seed += 1
     if o.resume:
@@ -228,26 +270,31 @@ def main():
         optimizer.load_state_dict(saved['optimizer'])
         step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
 
-    data = Clips(o.workers, seed, o.samples, o.midi, o.renew, added_clips(o.add) if o.add else [])
+    data = Clips(o.workers, seed * o.processes + rank, o.samples, o.midi, o.renew, added_clips(o.add) if o.add else [])
     if o.start and not o.resume:
         start_from(net, o.start, data.batch()[0].to(device))
-    log = open(os.path.splitext(o.out)[0] + '.log', 'a', buffering=1)
+    team.first([t for t in net.state_dict().values() if t.is_floating_point()])
+    average = copy.deepcopy(saved['average'] if saved else net.state_dict())
+    log = open(os.path.splitext(o.out)[0] + '.log', 'a', buffering=1) if rank == 0 else None
 
     def say(text):
-        print(text, flush=True)
-        log.write(text + '\n')
+        if rank == 0:
+            print(text, flush=True)
+            log.write(text + '\n')
 
     def save():
-        state = {'layers': net.layers, 'state': net.state_dict(), 'optimizer': optimizer.state_dict(), 'step': step,
-                 'seconds': spent, 'seed': seed, 'name': config.NAME, 'features_hash': features.features_hash(),
-                 'arrays': config.ARRAYS}
+        if rank:
+            return
+        state = {'layers': net.layers, 'state': net.state_dict(), 'average': average, 'optimizer': optimizer.state_dict(),
+                 'step': step, 'seconds': spent, 'seed': seed, 'name': config.NAME,
+                 'features_hash': features.features_hash(), 'arrays': config.ARRAYS}
         torch.save(state, o.out + '.tmp')
         os.replace(o.out + '.tmp', o.out)
 
     if o.only:
         only_head(net, o.only)
     say(f'{sum(p.numel() for p in net.parameters())} parameters on {device}, seed {seed}')
-    began, already, recent = time.time(), spent, []
+    began, already, recent, first_step = time.time(), spent, [], step
     while spent < o.hours * 3600:
         rate = o.learning_rate * min(1, (step + 1) / config.WARM_UP) * 0.5 * (1 + np.cos(np.pi * spent / (o.hours * 3600)))
         for group in optimizer.param_groups:
@@ -260,10 +307,16 @@ def main():
         loss = parts[o.only] if o.only else loss
         optimizer.zero_grad()
         loss.backward()
+        clock = torch.tensor([already + time.time() - began])  # the first process's, so that all stop at the same step
+        if o.processes > 1:
+            team.mean([p.grad for p in net.parameters() if p.grad is not None])
+            team.first([clock])
         torch.nn.utils.clip_grad_norm_(net.parameters(), config.CLIP_GRADIENT)
         optimizer.step()
-        step += 1
-        spent = already + time.time() - began
+        step, spent = step + 1, clock.item()
+        keep = min(config.AVERAGE, (step - first_step) / (step - first_step + 10))
+        for name, value in net.state_dict().items():
+            average[name] = torch.lerp(value, average[name], keep) if value.is_floating_point() else value.clone()
         recent.append([loss.item()] + [parts[k].item() for k in config.LOSS])
         if step % 50 == 0:
             mean = np.mean(recent, 0)
@@ -274,6 +327,20 @@ def main():
             save()
     save()
     say(f'done: {step} steps in {spent:.0f} s')
+
+
+def main():
+    o = options()
+    numbers = sum(t.numel() for t in Net(layers_of(o.out if o.resume else o.start) if o.resume or o.start
+                                         else config.LAYERS).state_dict().values())
+    team = Team(o.processes, numbers)
+    others = [multiprocessing.get_context('fork').Process(target=train, args=(o, team, rank))
+              for rank in range(1, o.processes)]
+    for process in others:
+        process.start()
+    train(o, team, 0)
+    for process in others:
+        process.join()
 
 
 if __name__ == '__main__':

@@ -233,9 +233,9 @@ make_dense_music() {
         "$folder/dense.wav" remix - gain -n -3
 }
 
-# The other core, at least, has something to do. Fills $busy.
+# The other core, at least, has something to do. Fills $busy. FENBY_JACK_LOAD may be another command than that loop.
 begin_load() {
-    nice -n 19 sh -c 'while :; do :; done' &
+    nice -n 19 sh -c "${FENBY_JACK_LOAD:-while :; do :; done}" &
     busy=$!
 }
 
