@@ -43,7 +43,7 @@ ifeq ($(LV2),yes)
 BUILD_PACKAGES += lv2-dev libx11-dev
 endif
 DEMO_PACKAGES  = $(BUILD_PACKAGES) fluidsynth fluid-soundfont-gm $(if $(filter yes,$(JACK)),jackd2)
-CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy \
+CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy $(if $(filter yes,$(JACK)),pipewire pipewire-jack) \
                  $(if $(filter yes,$(LV2)),liblilv-dev lilv-utils sordi jalv xvfb fonts-dejavu-core)
 
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)

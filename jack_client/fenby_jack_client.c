@@ -107,6 +107,11 @@ static void on_shutdown(jack_status_t code, const char *reason, void *user)
     wake_control(client);
 }
 
+static void on_plain_shutdown(void *user)
+{
+    on_shutdown(0, NULL, user);
+}
+
 static void widen(jack_latency_range_t *range, bool *is_set, jack_latency_range_t other)
 {
     if (!*is_set || other.min < range->min) range->min = other.min;
@@ -228,6 +233,7 @@ static void set_callbacks(fenby_jack_client *client)
     jack_set_port_connect_callback(jack, on_connection, client);
     jack_set_port_registration_callback(jack, on_registration, client);
     jack_on_info_shutdown(jack, on_shutdown, client);
+    jack_on_shutdown(jack, on_plain_shutdown, client);  // all that PipeWire 0.3.65 calls
 }
 
 static fenby_engine *new_engine(fenby_jack_client *client, const fenby_parameters *parameters, double rate_hz,

@@ -11,7 +11,8 @@ passed=0 failed=0
 program=
 export JACK_DEFAULT_SERVER=fenby-test-$$ JACK_NO_START_SERVER=1
 export FENBY_PRESETS=$PWD/presets  # also for a build folder elsewhere
-unset NSM_URL
+unset NSM_URL PIPEWIRE_RUNTIME_DIR
+[ "${FENBY_JACK_SERVER:-}" != pipewire ] || use_pipewire "$folder"
 
 # Under a sanitizer the allocator is already another one, and time is not what it was.
 preload=$PWD/$witness

@@ -26,7 +26,45 @@ guard_server() {
         </dev/null >/dev/null 2>&1 &
 }
 
+# From now on the server is PipeWire, and programs find its JACK library.
+use_pipewire() {  # FOLDER
+    export PIPEWIRE_RUNTIME_DIR=$1 PIPEWIRE_REMOTE=$JACK_DEFAULT_SERVER
+    export LD_LIBRARY_PATH='/usr/${LIB}/pipewire-0.3/jack'
+}
+
+start_pipewire() {  # RATE PERIOD LOG
+    cat >"$PIPEWIRE_RUNTIME_DIR/server.conf" <<END
+context.properties = {
+    core.daemon = true  core.name = $PIPEWIRE_REMOTE  support.dbus = false
+    default.clock.rate = $1  default.clock.allowed-rates = [ $1 ]
+    default.clock.quantum = $2  default.clock.min-quantum = $2  default.clock.max-quantum = $2
+}
+context.spa-libs = { audio.convert.* = audioconvert/libspa-audioconvert  support.* = support/libspa-support }
+context.modules = [
+    { name = libpipewire-module-rt  args = { nice.level = -11 }  flags = [ ifexists nofail ] }
+    { name = libpipewire-module-protocol-native }
+    { name = libpipewire-module-metadata }
+    { name = libpipewire-module-spa-node-factory }
+    { name = libpipewire-module-client-node }
+    { name = libpipewire-module-access }
+    { name = libpipewire-module-adapter }
+    { name = libpipewire-module-link-factory }
+]
+context.objects = [
+    { factory = metadata  args = { metadata.name = default } }
+    { factory = spa-node-factory  args = {
+        factory.name = support.node.driver  node.name = Driver  node.group = pipewire.dummy
+        priority.driver = 20000 } }
+]
+END
+    PIPEWIRE_CONFIG_DIR=$PIPEWIRE_RUNTIME_DIR pipewire -c server.conf >"$3" 2>&1 &
+    server=$!
+    guard_server
+    wait_for 5 test -S "$PIPEWIRE_RUNTIME_DIR/$PIPEWIRE_REMOTE"
+}
+
 start_server() {  # RATE PERIOD LOG; with real-time priority where that is allowed
+    if [ -n "${PIPEWIRE_RUNTIME_DIR:-}" ]; then start_pipewire "$@"; return; fi
     for realtime in --realtime --no-realtime; do
         jackd --name "$JACK_DEFAULT_SERVER" $realtime -d dummy -r "$1" -p "$2" >"$3" 2>&1 &
         server=$!

@@ -135,6 +135,11 @@ test_server_ends() {
     sweep_up
 }
 
+test_in_pipewire() {
+    test_round_trip 48000 128
+    test_server_goes TERM
+}
+
 # Waits for a server, loses it, waits again, and connects as before.
 test_wait() {
     start_fenby --wait --connect-in player:out --connect-out recorder
@@ -357,7 +362,7 @@ make_music
 [ $# -gt 0 ] || set -- command_line round_trips remote buffer_size server_ends wait
 for test; do
     case $test in
-        round_trips | callback | soak*) "test_$test" ;;  # these look for themselves
+        round_trips | in_pipewire | callback | soak*) "test_$test" ;;  # these look for themselves
         *) try "$test" ;;
     esac
 done
