@@ -180,6 +180,7 @@ class Clip:
         deeper = rng.random() < 0.25
         pedal = rng.random() < 0.5
         change = np.cumsum(rng.uniform(0.3, 2.5, 60)) - rng.uniform(0, 2)
+        body = self.draw_body(0.25) if rng.random() < 0.5 else None
         for (a, b, midi, velocity), again in zip(notes, until_again(notes)):
             length = b - a
             if pedal:
@@ -193,6 +194,8 @@ class Clip:
             tuned = cents + stretch * np.sign(midi - 69) * (midi - 69) ** 2 / 4
             self.place(voice, instrument, int(midi), a, length, float(np.clip(velocity, 0.06, 1)), tuned,
                        release=rng.uniform(0.02, 0.12))
+            if body is not None:
+                self.knock(voice, body, a, 0.5 * float(np.clip(velocity, 0.06, 1)))
 
     def sequence_notes(self, pieces, low=21, high=108):
         """A stretch of a recorded performance, at another tempo and pitch."""
@@ -274,6 +277,7 @@ class Clip:
             notes = self.strums(low, high)
         ring = rng.random() < 0.4
         loudness = rng.uniform(0.35, 1.3)
+        body = self.draw_body(0.25) if rng.random() < 0.7 else None
         for (a, b, midi, velocity), again in zip(notes, until_again(notes)):
             velocity = float(np.clip(velocity * loudness * rng.uniform(0.7, 1.3), 0.08, 1))
             hammered = rng.random() < 0.08
@@ -282,8 +286,25 @@ class Clip:
                        velocity * (0.6 if hammered else 1), cents + rng.normal(0, 4),
                        attack=0.006 if hammered else 'sample', release=rng.uniform(0.02, 0.12),
                        vibrato=(rng.uniform(5, 30), rng.uniform(4, 6)) if rng.random() < 0.1 else None)
+            if body is not None and not hammered:
+                self.knock(voice, body, a, velocity)
             if rng.random() < 0.05:  # pick and fret noise
                 self.burst(voice, a - rng.uniform(0, 0.03), rng.uniform(0.005, 0.03), 0.05 * velocity)
+
+    def draw_body(self, seconds):
+        """What a pick or a hammer does to the body: a few low modes that die at once, whatever the key (Fletcher and
+        Rossing, "The Physics of Musical Instruments", section 9.4: a guitar's air and top at about 100 and 200 Hz)."""
+        rng, t = self.rng, np.arange(int(seconds * SR), dtype=np.float32) / SR
+        gain, modes = 10 ** (rng.uniform(-32, -12) / 20), [rng.uniform(85, 125), rng.uniform(170, 245)]
+        modes += [f for f in rng.uniform(250, 600, 3) if rng.random() < 0.5]
+        knock = sum(rng.uniform(0.3, 1) * np.sin(2 * np.pi * f * t + rng.uniform(0, 6)) * np.exp(-t / rng.uniform(0.01, 0.07))
+                    for f in modes)
+        return (gain * knock * np.minimum(1, t / 0.002)).astype(np.float32)
+
+    def knock(self, voice, body, onset, velocity):
+        first = max(0, int((onset - self.rng.uniform(0, 0.012)) * SR))
+        heard = voice[first:first + len(body)]
+        heard += velocity ** 1.2 * self.rng.uniform(0.3, 1) * body[:len(heard)]
 
     def strums(self, low, high):
         rng = self.rng
@@ -636,28 +657,30 @@ class Clip:
         ir = rng.standard_normal(n).astype(np.float32) * np.exp(-6.9 * np.arange(n, dtype=np.float32) / n)
         ir[:int(rng.uniform(0.001, 0.025) * SR)] = 0
         ir = scipy.signal.lfilter([1 - 0.6], [1, -0.6], ir).astype(np.float32) if rng.random() < 0.6 else ir
-        ir *= rng.uniform(0.02, 0.45) / np.sqrt((ir ** 2).sum() + 1e-9)
+        ir *= rng.uniform(0.02, 0.35) / np.sqrt((ir ** 2).sum() + 1e-9)
         for _ in range(int(rng.integers(0, 6))):
-            ir[int(rng.uniform(0.001, 0.04) * SR)] += rng.uniform(-0.4, 0.4)
+            ir[int(rng.uniform(0.001, 0.04) * SR)] += rng.uniform(-0.25, 0.25)
         ir[0] = 1
         return scipy.fft.rfft(ir, SIZE)
 
     def hide(self):
         """Notes that nobody can hear begin are not asked for: to guess them is to invent."""
         together = np.sum(self.voices, 0) if self.voices else None
-        for i, loudness in self.loudness.items():
-            onset, *rest = self.labels[i]
+        for i, (onset, end, key, velocity, bend) in enumerate(self.labels):
             first = max(0, int(onset * SR))
             heard = together[first:first + FIRST_TENTH]
-            if len(heard) and loudness < HIDDEN * np.sqrt((heard ** 2).mean()):
-                self.labels[i] = (onset, *rest[:2], 0.0, rest[3])
+            masked = i in self.loudness and len(heard) and self.loudness[i] < HIDDEN * np.sqrt((heard ** 2).mean())
+            in_unison = any(k == key and a < onset and b > onset + 0.03 and v > 0.6 * velocity
+                            for a, b, k, v, _ in self.labels)
+            if masked or in_unison:
+                self.labels[i] = (onset, end, key, 0.0, bend)
 
     def mix(self):
         rng = self.rng
         self.hide()
         if rng.random() < 0.07:
             self.drums(rng.uniform(0.02, 0.3))
-        shared = self.room() if rng.random() < 0.7 else None
+        shared = self.room() if rng.random() < 0.6 else None
         total = 0
         for voice in self.voices:
             spectrum = scipy.fft.rfft(voice, SIZE)
@@ -667,22 +690,22 @@ class Clip:
         if shared is not None:
             total = total * shared
         total = total * self.colour() if rng.random() < 0.6 else total
-        if rng.random() < 0.35:  # band limits: telephones, old microphones, 16 kHz recordings
+        if rng.random() < 0.25:  # band limits: telephones, old microphones, 16 kHz recordings
             f = np.linspace(0, SR / 2, SIZE // 2 + 1)
             high, low = rng.choice([3400, 5000, 7000, 7900, 9000]), rng.choice([20, 60, 120, 250])
             total = total / np.sqrt(1 + (f / high) ** 16) / np.sqrt(1 + (low / np.maximum(f, 1)) ** 4)
         y = scipy.fft.irfft(total, SIZE)[:N].astype(np.float32)
         peak = np.abs(y).max() + 1e-6
-        if rng.random() < 0.12:  # a compressor or an overdriven input
+        if rng.random() < 0.08:  # a compressor or an overdriven input
             y = np.tanh(y / peak * rng.uniform(1, 4))
             peak = np.abs(y).max() + 1e-6
         if self.labels or peak > 1e-4:
-            y *= 10 ** (rng.uniform(-30, 0) / 20) / peak
+            y *= 10 ** (rng.uniform(-24, 0) / 20) / peak
         if rng.random() < 0.85:
             noise = rng.standard_normal(N).astype(np.float32)
             if rng.random() < 0.6:
                 noise = scipy.signal.lfilter([0.25], [1, -0.97], noise).astype(np.float32)
-            y += noise * np.float32(10 ** (rng.uniform(-90, -48) / 20))
+            y += noise * np.float32(10 ** (rng.uniform(-95, -54) / 20))
         if rng.random() < 0.1:   # mains hum
             t = np.arange(N, dtype=np.float32) * 2 * np.pi * rng.choice([50, 60]) / SR
             y += sum(rng.uniform(0, 1) * np.sin(k * t) for k in (1, 2, 3, 5)).astype(np.float32) * 10 ** (rng.uniform(-80, -50) / 20)

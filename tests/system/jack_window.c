@@ -4,8 +4,6 @@
 // shot writes a picture of the window and prints "WIDTH HEIGHT", then the keys that are to be seen as notes in
 // the piano roll (orange; plugin/ui/view.c draws them), then after "sound" how many pixels of it show sound
 // (blue).
-#include <X11/Xlib.h>
-#include <X11/Xutil.h>
 #include <X11/keysym.h>
 #include <cairo-xlib.h>
 #include <stdbool.h>
@@ -13,10 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOWEST = 21, KEYS = 88 };
-
-// The piano roll in a window of its first size, 880 x 440.
-enum { LEFT = 51, RIGHT = 874, TOP = 50, BOTTOM = 412 };
+#include "seen_roll.h"
 
 static Display *display;
 
@@ -43,12 +38,6 @@ static Window find(const char *title)
 
 // --- looking -------------------------------------------------------------------------------------------------
 
-static bool is_note(unsigned long pixel)
-{
-    const int red = pixel >> 16 & 255, green = pixel >> 8 & 255, blue = pixel & 255;
-    return red > 130 && green > red / 3 && green < 4 * red / 5 && blue < red / 2;
-}
-
 static bool is_sound(unsigned long pixel)
 {
     const int red = pixel >> 16 & 255, green = pixel >> 8 & 255, blue = pixel & 255;
@@ -57,19 +46,15 @@ static bool is_sound(unsigned long pixel)
 
 static void print_keys(XImage *image)
 {
-    for (int key = LOWEST; key < LOWEST + KEYS; key++) {
-        const int y = TOP + (2 * (LOWEST + KEYS - 1 - key) + 1) * (BOTTOM - TOP) / (2 * KEYS);
-        int n = 0;
-        for (int x = LEFT; x < RIGHT; x++) n += is_note(XGetPixel(image, x, y));
-        if (n >= 3) printf(" %d", key);
-    }
+    for (int key = LOWEST_KEY; key <= HIGHEST_KEY; key++)
+        if (has_bar(image, key)) printf(" %d", key);
 }
 
 static int count_sound(XImage *image)
 {
     int n = 0;
-    for (int y = TOP; y < BOTTOM; y++)
-        for (int x = LEFT; x < RIGHT; x++) n += is_sound(XGetPixel(image, x, y));
+    for (int y = ROLL_TOP; y < image->height - BELOW_ROLL; y++)
+        for (int x = ROLL_LEFT; x < image->width - RIGHT_OF_ROLL; x++) n += is_sound(XGetPixel(image, x, y));
     return n;
 }
 
@@ -84,7 +69,7 @@ static void shoot(Window window, const char *path)
     cairo_surface_write_to_png(screen, path);
     cairo_surface_destroy(screen);
     printf("%d %d", is.width, is.height);
-    if (is.width >= RIGHT && is.height >= BOTTOM) {
+    if (is.width >= ROLL_WIDE) {
         print_keys(image);
         printf(" sound %d", count_sound(image));
     }

@@ -5,8 +5,6 @@
 // compares it with the notes in PLAYED (of jack_player): each key that was played has a bar in its row of the
 // roll, and rows without neighbours that were played have none. Prints what it counted. Errors: one line and
 // exit status 1.
-#include <X11/Xlib.h>
-#include <X11/Xutil.h>
 #include <cairo.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,9 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// view.c's layout in a window that is wide enough for one row of controls.
-enum { WIDE = 806, ROLL_LEFT = 51, ROLL_TOP = 50, BELOW_ROLL = 28, RIGHT_OF_ROLL = 6 };
-enum { LOWEST_KEY = 21, HIGHEST_KEY = 108, SHORTEST_BAR = 3 };
+#include "seen_roll.h"
 
 static void fail(const char *what, const char *which)
 {
@@ -37,46 +33,34 @@ static Window find(Display *display, Window parent)
     XWindowAttributes attributes;
     const bool is = XFetchName(display, parent, &name) && !strcmp(name, "Fenby") &&
                     XGetWindowAttributes(display, parent, &attributes) &&
-                    attributes.map_state == IsViewable && attributes.width >= WIDE;
+                    attributes.map_state == IsViewable && attributes.width >= ROLL_WIDE;
     if (name) XFree(name);
     return is ? parent : None;
 }
 
-static cairo_surface_t *look(Display *display, Window window)
+static XImage *look(Display *display, Window window)
 {
     XWindowAttributes attributes;
     XGetWindowAttributes(display, window, &attributes);
     XImage *image = XGetImage(display, window, 0, 0, (unsigned)attributes.width, (unsigned)attributes.height,
                               AllPlanes, ZPixmap);
-    cairo_surface_t *picture =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, attributes.width, attributes.height);
-    if (!image || cairo_surface_status(picture)) fail("cannot be read", "the window");
+    if (!image) fail("cannot be read", "the window");
+    return image;
+}
+
+static void keep(XImage *image, const char *path)
+{
+    cairo_surface_t *picture = cairo_image_surface_create(CAIRO_FORMAT_RGB24, image->width, image->height);
     uint8_t *pixels = cairo_image_surface_get_data(picture);
-    for (int y = 0; y < attributes.height; y++)
-        for (int x = 0; x < attributes.width; x++) {
+    if (!pixels) fail("cannot be kept", "the picture");
+    for (int y = 0; y < image->height; y++)
+        for (int x = 0; x < image->width; x++) {
             const uint32_t rgb = (uint32_t)XGetPixel(image, x, y);
             memcpy(pixels + y * cairo_image_surface_get_stride(picture) + 4 * x, &rgb, sizeof rgb);
         }
-    XDestroyImage(image);
     cairo_surface_mark_dirty(picture);
-    return picture;
-}
-
-static bool is_orange(const uint8_t *pixel)
-{
-    const int blue = pixel[0], green = pixel[1], red = pixel[2];
-    return red > 130 && red > green * 5 / 4 && green > blue;
-}
-
-static bool has_bar(cairo_surface_t *picture, int key)
-{
-    const int width = cairo_image_surface_get_width(picture), height = cairo_image_surface_get_height(picture);
-    const double row = (double)(height - BELOW_ROLL - ROLL_TOP) / (HIGHEST_KEY - LOWEST_KEY + 1);
-    const int y = (int)(ROLL_TOP + (HIGHEST_KEY - key + 0.5) * row);
-    const uint8_t *line = cairo_image_surface_get_data(picture) + y * cairo_image_surface_get_stride(picture);
-    int n = 0;
-    for (int x = ROLL_LEFT; x < width - RIGHT_OF_ROLL; x++) n += is_orange(line + 4 * x);
-    return n >= SHORTEST_BAR;
+    if (cairo_surface_write_to_png(picture, path)) fail("cannot be written", path);
+    cairo_surface_destroy(picture);
 }
 
 static void read_played(const char *path, bool *played)
@@ -101,16 +85,16 @@ int main(int argc, char **argv)
     if (!display) fail("cannot be opened", "the display");
     const Window window = find(display, DefaultRootWindow(display));
     if (!window) fail("not on this display", "Fenby's window");
-    cairo_surface_t *picture = look(display, window);
-    if (cairo_surface_write_to_png(picture, argv[2])) fail("cannot be written", argv[2]);
+    XImage *image = look(display, window);
+    keep(image, argv[2]);
     for (int key = LOWEST_KEY; key <= HIGHEST_KEY; key++) {
-        const bool bar = has_bar(picture, key);
+        const bool bar = has_bar(image, key);
         n += played[key + 1];
         missing += played[key + 1] && !bar;
         others += bar && !played[key] && !played[key + 1] && !played[key + 2];
     }
     printf("%d keys played, %d of them not seen, %d others seen\n", n, missing, others);
-    cairo_surface_destroy(picture);
+    XDestroyImage(image);
     XCloseDisplay(display);
     return n < 3 || missing || others;
 }
