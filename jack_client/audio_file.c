@@ -90,6 +90,8 @@ static const char *open_sound(fenby_audio_file *file, const char *path)
     const int kept = silence_stderr();
     file->sound = sf_open_fd(file->descriptor, SFM_READ, &file->info, SF_FALSE);
     restore_stderr(kept);
+    if (!file->sound && sf_error(NULL) == SF_ERR_UNRECOGNISED_FORMAT)
+        return "is no sound file that libsndfile knows (WAV, FLAC, Ogg, MP3, AIFF and others)";
     if (!file->sound) return sf_strerror(NULL);
     if (file->info.channels > FENBY_MAXIMUM_CHANNELS) return "has too many channels";
     file->block = malloc(sizeof *file->block * BLOCK_FRAMES * (size_t)file->info.channels);

@@ -206,16 +206,24 @@ static bool write_outputs(const transcription *t, char *error)
     return true;
 }
 
+static bool fills_standard_output(const fenby_job *job)
+{
+    for (int kind = 0; kind < FENBY_N_OUTPUTS; kind++)
+        if (job->outputs[kind] && !strcmp(job->outputs[kind], FENBY_STANDARD_OUTPUT)) return true;
+    return false;
+}
+
 // "song.wav: 412 notes in 63.2 s, 41 x real time: song.mid, song.csv"
 static void print_summary(const transcription *t)
 {
     if (t->options->quiet) return;
-    printf("%s: %zu notes in %.1f s, %.0f x real time:", base_name(t->job->input), t->notes.count,
-           duration_s(t), speed(t));
+    FILE *stream = fills_standard_output(t->job) ? stderr : stdout;
+    fprintf(stream, "%s: %zu notes in %.1f s, %.0f x real time:", base_name(t->job->input), t->notes.count,
+            duration_s(t), speed(t));
     for (int kind = 0; kind < FENBY_N_OUTPUTS; kind++)
-        if (t->job->outputs[kind]) printf("%s %s", kind ? "," : "", t->job->outputs[kind]);
-    putchar('\n');
-    fflush(stdout);
+        if (t->job->outputs[kind]) fprintf(stream, "%s %s", kind ? "," : "", t->job->outputs[kind]);
+    fputc('\n', stream);
+    fflush(stream);
 }
 
 // --- one file ------------------------------------------------------------------------------------------------

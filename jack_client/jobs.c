@@ -87,6 +87,7 @@ static char *output_path(const char *input, const char *wanted, const char *endi
     if (!wanted)
         return asprintf(&path, "%.*s%.*s%s", slash ? (int)(slash + 1 - input) : 0, input, name_length, name,
                         ending) > 0 ? path : NULL;
+    if (!strcmp(wanted, "-")) return strdup(FENBY_STANDARD_OUTPUT);
     if (!is_folder(wanted)) return strdup(wanted);
     const char *const separator = wanted[strlen(wanted) - 1] == '/' ? "" : "/";
     return asprintf(&path, "%s%s%.*s%s", wanted, separator, name_length, name, ending) > 0 ? path : NULL;

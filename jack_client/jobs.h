@@ -2,7 +2,7 @@
 // Which sound file becomes which MIDI file, table and picture.
 //
 // Folders stand for the sound files directly in them. An output that is not named lies beside its input, with
-// the input's name; one that is a folder gets such a file in it. No output may be an input or another's output.
+// the input's name; one that is a folder gets such a file in it; "-" is standard output. No output may be an input or another's output.
 // Thread: one. Allocation: _add. Errors: one line that begins with a file's name.
 #ifndef FENBY_JOBS_H
 #define FENBY_JOBS_H
@@ -11,6 +11,8 @@
 #include <stddef.h>
 
 enum { FENBY_MIDI_OUTPUT, FENBY_CSV_OUTPUT, FENBY_PLOT_OUTPUT, FENBY_N_OUTPUTS };
+
+#define FENBY_STANDARD_OUTPUT "/dev/stdout"
 
 typedef struct {
     char *input;

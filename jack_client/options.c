@@ -15,7 +15,7 @@ const char fenby_help[] =
     "Listens to sound files (WAV, FLAC, Ogg, MP3, AIFF) and writes their notes as MIDI files.\n"
     "\n"
     "  IN                    a sound file, a folder of them, or - for standard input\n"
-    "  -o, --output OUT      MIDI file, or a folder for it; else it lies beside IN\n"
+    "  -o, --output OUT      MIDI file, a folder for it, or - for standard output; else it lies beside IN\n"
     "  --csv OUT             also a table of the notes\n"
     "  --plot OUT            also a picture of the notes over the spectrum\n"
     "  -p, --preset NAME     settings for an instrument, see --list-presets; or a preset's file\n"

@@ -36,7 +36,7 @@ bool fenby_output_file_open(fenby_output_file *output, const char *path, char *e
 {
     struct stat status;
     const bool exists = !stat(path, &status);
-    output->temporary[0] = 0;
+    *output = (fenby_output_file){0};
     if (exists && S_ISDIR(status.st_mode)) {
         errno = EISDIR;
         return fail(path, "written", error, error_size);
@@ -44,24 +44,42 @@ bool fenby_output_file_open(fenby_output_file *output, const char *path, char *e
     // A symbolic link is followed, so that the file it points to is replaced and the link stays.
     if (!exists || !realpath(path, output->path))
         snprintf(output->path, sizeof output->path, "%s", path);
-    const bool in_place = exists && !S_ISREG(status.st_mode);
-    output->file = in_place ? fopen(path, "w") : open_temporary(output);
-    return output->file ? true : fail(path, "written", error, error_size);
+    const bool is_pipe = exists && !S_ISREG(status.st_mode);
+    if (is_pipe) output->pipe = fopen(path, "w");
+    if (!is_pipe || output->pipe) output->file = is_pipe ? tmpfile() : open_temporary(output);
+    if (output->file) return true;
+    fail(path, "written", error, error_size);
+    fenby_output_file_discard(output);
+    return false;
 }
 
 void fenby_output_file_discard(fenby_output_file *output)
 {
     if (output->file) fclose(output->file);
+    if (output->pipe) fclose(output->pipe);
     if (*output->temporary) unlink(output->temporary);
-    output->file = NULL;
+    output->file = output->pipe = NULL;
+}
+
+static bool pour(FILE *from, FILE *into)
+{
+    char bytes[4096];
+    size_t n;
+    rewind(from);
+    while ((n = fread(bytes, 1, sizeof bytes, from)) > 0)
+        if (fwrite(bytes, 1, n, into) != n) return false;
+    return !ferror(from) && !fflush(into);
 }
 
 bool fenby_output_file_close(fenby_output_file *output, char *error, size_t error_size)
 {
     bool good = !fflush(output->file) && !ferror(output->file);
     if (*output->temporary) good = good && !fsync(fileno(output->file));
+    if (output->pipe) good = good && pour(output->file, output->pipe);
     good = !fclose(output->file) && good;
     output->file = NULL;
+    if (output->pipe) good = !fclose(output->pipe) && good;
+    output->pipe = NULL;
     if (*output->temporary) good = good && !rename(output->temporary, output->path);
     if (good) return true;
     fail(output->path, "written", error, error_size);

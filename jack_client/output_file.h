@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Files that are either there whole or not at all: written under a temporary name in the same folder, synced,
-// then renamed. What is no regular file (/dev/stdout, a pipe) is written as it is.
+// then renamed. What is no regular file (/dev/stdout, a pipe) gets all of it at the close.
 //
 // Thread: one for each file. Allocation: stdio's. Errors: one line that begins with the file's name.
 #ifndef FENBY_OUTPUT_FILE_H
@@ -12,9 +12,10 @@
 #include <stdio.h>
 
 typedef struct {
-    FILE *file;  // to write to
+    FILE *file;  // to write to; one can seek in it
+    FILE *pipe;  // what is no regular file, or NULL
     char path[PATH_MAX];
-    char temporary[PATH_MAX];  // "" when it is written as it is
+    char temporary[PATH_MAX];  // "" when there is a pipe
 } fenby_output_file;
 
 bool fenby_output_file_open(fenby_output_file *output, const char *path, char *error, size_t error_size);

@@ -253,7 +253,7 @@ static void test_refused(void)
     } cases[] = {
         {"empty.wav", "", "is an empty file"},
         {"text.wav", "This is a shopping list, and a rather long one: milk, bread, butter, honey, strings.\n",
-         "Format not recognised"},
+         "is no sound file that libsndfile knows"},
         {".", NULL, "is a folder"},
         {"missing.wav", NULL, "No such file or directory"},
     };

@@ -235,6 +235,21 @@ static void test_inputs(void)
     CHECK(are_equal("a.csv", "in.csv"), "the second channel gives other notes");
 }
 
+// Standard output and pipes get the same bytes as a file, and nothing else.
+static void test_pipes(void)
+{
+    CHECK(run("$F $M music.wav -o - | cat > piped.mid") == 0, "%s", errors);
+    CHECK(are_equal("a.mid", "piped.mid"), "standard output gives another MIDI file");
+    CHECK(!strncmp(errors, "music.wav: ", 11) && strstr(errors, ": /dev/stdout\n"), "%s", errors);
+    RUNS("$F $M -q music.wav -o - > redirected.mid");
+    CHECK(are_equal("a.mid", "redirected.mid"), "a redirection gives another MIDI file");
+    RUNS("mkfifo pipe && { cat pipe > from_pipe.mid & } && $F $M -q music.wav -o pipe && wait");
+    CHECK(are_equal("a.mid", "from_pipe.mid"), "a pipe gives another MIDI file");
+    RUNS("$F $M -q music.wav -o d.mid --csv - | cmp - a.csv");
+    check_refused(1, "$F $M -q music.wav -o - --csv -",
+                  "music.wav: its output /dev/stdout is one of music.wav already");
+}
+
 // Where files go: beside the input, into a folder, several at once.
 static void test_places(void)
 {
@@ -255,7 +270,8 @@ static void test_places(void)
     const int exit_status = run("$F $M missing.wav music.wav text.wav album/two.flac -o rest/");
     CHECK(exit_status == 1, "exit %d", exit_status);
     CHECK(!strcmp(errors, "fenby: missing.wav: No such file or directory\n"
-                          "fenby: text.wav: Format not recognised.\n"), "%s", errors);
+                          "fenby: text.wav: is no sound file that libsndfile knows (WAV, FLAC, Ogg, MP3, AIFF "
+                          "and others)\n"), "%s", errors);
     CHECK(exists("rest/music.mid") && exists("rest/two.mid"), "the others did not go on");
     CHECK(!exists("rest/text.mid") && !exists("rest/missing.mid"), "there is something of nothing");
 }
@@ -367,7 +383,8 @@ static void test_damaged_files(void)
     write_bytes("header.wav", bytes, 44);
     check_refused(1, "$F $M header.wav", "header.wav: no sound could be read from it");
     check_refused(1, "$F $M empty.wav", "empty.wav: is an empty file");
-    check_refused(1, "$F $M text.wav", "text.wav: Format not recognised.");
+    check_refused(1, "$F $M text.wav",
+                  "text.wav: is no sound file that libsndfile knows (WAV, FLAC, Ogg, MP3, AIFF and others)");
     check_refused(1, "cat empty.wav | $F $M - ", "standard input: is an empty file");
     CHECK(!exists("header.mid") && !exists("empty.mid") && !exists("text.mid"), "something of nothing");
 
@@ -524,6 +541,7 @@ int main(int argc, char **argv)
     test_outputs();
     test_block_sizes();
     test_inputs();
+    test_pipes();
     test_places();
     test_settings();
     test_lists();

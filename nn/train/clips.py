@@ -20,8 +20,6 @@ from config import CLIP_SECONDS, HELD_OUT, HOP, KEYS, LOWEST_KEY, MIX, SAMPLE_RA
 SR = SAMPLE_RATE
 INVENTED = 5  # pianos and guitars at hand (struck.py)
 STEP = 64  # samples between control points of synthesised voices
-# A note that begins this much below all that sounds (amplitudes, over a tenth of a second) is not to be heard.
-HIDDEN, FIRST_TENTH = 10 ** (-20 / 20), int(0.1 * SAMPLE_RATE)
 N = int(CLIP_SECONDS * SR)
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 SHAPES = [[0, 7, 12, 16, 19, 24], [0, 7, 12, 15, 19, 24], [0, 7, 10, 16, 19], [0, 4, 7, 12], [0, 7, 12], [0, 10, 15, 19],
@@ -63,8 +61,7 @@ class Clip:
 
     def __init__(self, rng, pack, sequences, invented):
         self.rng, self.pack, (self.pieces, self.takes), self.invented = rng, pack, sequences, invented
-        self.voices, self.labels = [], []  # onset [s], end [s], key, velocity 0 .. 1 (0: hidden), bend [cents]
-        self.loudness = {}  # of a label's first tenth of a second
+        self.voices, self.labels = [], []  # onset [s], end [s], key, velocity 0 .. 1, bend [cents]
         self.darkness = rng.uniform(0, 0.97)  # of soft notes: most samples have one dynamic, players have more
 
     # --- single notes ---------------------------------------------------------------------------------------------
@@ -152,7 +149,6 @@ class Clip:
         start_s = onset + (glide_delay if soft else 0)
         if start_s < CLIP_SECONDS:
             frames = bend[lead::HOP][:int(sounding * SR / HOP) + 2]
-            self.loudness[len(self.labels)] = gain * np.sqrt((x[lead:lead + FIRST_TENTH] ** 2).mean())
             self.labels.append((start_s, max(start_s + 0.04, onset + sounding), int(midi), velocity, frames))
 
     # --- piano and other keyboards --------------------------------------------------------------------------------
@@ -657,30 +653,17 @@ class Clip:
         ir = rng.standard_normal(n).astype(np.float32) * np.exp(-6.9 * np.arange(n, dtype=np.float32) / n)
         ir[:int(rng.uniform(0.001, 0.025) * SR)] = 0
         ir = scipy.signal.lfilter([1 - 0.6], [1, -0.6], ir).astype(np.float32) if rng.random() < 0.6 else ir
-        ir *= rng.uniform(0.02, 0.35) / np.sqrt((ir ** 2).sum() + 1e-9)
+        ir *= rng.uniform(0.02, 0.45) / np.sqrt((ir ** 2).sum() + 1e-9)
         for _ in range(int(rng.integers(0, 6))):
-            ir[int(rng.uniform(0.001, 0.04) * SR)] += rng.uniform(-0.25, 0.25)
+            ir[int(rng.uniform(0.001, 0.04) * SR)] += rng.uniform(-0.4, 0.4)
         ir[0] = 1
         return scipy.fft.rfft(ir, SIZE)
 
-    def hide(self):
-        """Notes that nobody can hear begin are not asked for: to guess them is to invent."""
-        together = np.sum(self.voices, 0) if self.voices else None
-        for i, (onset, end, key, velocity, bend) in enumerate(self.labels):
-            first = max(0, int(onset * SR))
-            heard = together[first:first + FIRST_TENTH]
-            masked = i in self.loudness and len(heard) and self.loudness[i] < HIDDEN * np.sqrt((heard ** 2).mean())
-            in_unison = any(k == key and a < onset and b > onset + 0.03 and v > 0.6 * velocity
-                            for a, b, k, v, _ in self.labels)
-            if masked or in_unison:
-                self.labels[i] = (onset, end, key, 0.0, bend)
-
     def mix(self):
         rng = self.rng
-        self.hide()
         if rng.random() < 0.07:
             self.drums(rng.uniform(0.02, 0.3))
-        shared = self.room() if rng.random() < 0.6 else None
+        shared = self.room() if rng.random() < 0.7 else None
         total = 0
         for voice in self.voices:
             spectrum = scipy.fft.rfft(voice, SIZE)
@@ -690,22 +673,26 @@ class Clip:
         if shared is not None:
             total = total * shared
         total = total * self.colour() if rng.random() < 0.6 else total
-        if rng.random() < 0.25:  # band limits: telephones, old microphones, 16 kHz recordings
+        if rng.random() < 0.35:  # band limits: telephones, old microphones, 16 kHz recordings
             f = np.linspace(0, SR / 2, SIZE // 2 + 1)
             high, low = rng.choice([3400, 5000, 7000, 7900, 9000]), rng.choice([20, 60, 120, 250])
             total = total / np.sqrt(1 + (f / high) ** 16) / np.sqrt(1 + (low / np.maximum(f, 1)) ** 4)
         y = scipy.fft.irfft(total, SIZE)[:N].astype(np.float32)
         peak = np.abs(y).max() + 1e-6
-        if rng.random() < 0.08:  # a compressor or an overdriven input
+        if rng.random() < 0.12:  # a compressor or an overdriven input
             y = np.tanh(y / peak * rng.uniform(1, 4))
             peak = np.abs(y).max() + 1e-6
         if self.labels or peak > 1e-4:
-            y *= 10 ** (rng.uniform(-24, 0) / 20) / peak
-        if rng.random() < 0.85:
-            noise = rng.standard_normal(N).astype(np.float32)
-            if rng.random() < 0.6:
-                noise = scipy.signal.lfilter([0.25], [1, -0.97], noise).astype(np.float32)
-            y += noise * np.float32(10 ** (rng.uniform(-95, -54) / 20))
+            y *= 10 ** (rng.uniform(-30, 0) / 20) / peak
+        # Every sampled note brings its own hiss, which begins and ends with it as no player's does: noise over all of
+        # them, often near the music, so that this gives no onset away.
+        noise = rng.standard_normal(N).astype(np.float32)
+        if rng.random() < 0.6:
+            noise = scipy.signal.lfilter([0.25], [1, -rng.uniform(0.5, 0.97)], noise).astype(np.float32)
+        level = 10 ** (rng.uniform(-90, -48) / 20)
+        if rng.random() < 0.7:
+            level = np.sqrt((y ** 2).mean()) * 10 ** (rng.uniform(-50, -20) / 20)
+        y += noise * np.float32(level)
         if rng.random() < 0.1:   # mains hum
             t = np.arange(N, dtype=np.float32) * 2 * np.pi * rng.choice([50, 60]) / SR
             y += sum(rng.uniform(0, 1) * np.sin(k * t) for k in (1, 2, 3, 5)).astype(np.float32) * 10 ** (rng.uniform(-80, -50) / 20)
@@ -743,7 +730,7 @@ def for_training(seed, samples_folder, midi_folder, validation=False):
 
 def frames_of(labels, n_frames):
     """Labels as planes of bytes (frames, keys, 4): sounding, onset (1 .. 255: when within the frame; 0: none),
-    velocity at the onset (1 .. 255; 0: hidden), deviation from the key in cents + 128 (0: unknown)."""
+    velocity at the onset (1 .. 255), deviation from the key in cents + 128 (0: unknown)."""
     plane = np.zeros((n_frames, KEYS, 4), np.uint8)
     for start, end, midi, velocity, bend in labels:
         key, at = midi - LOWEST_KEY, start * SR / HOP
@@ -752,7 +739,7 @@ def frames_of(labels, n_frames):
             continue
         plane[first:last, key, 0] = 1
         plane[first, key, 1] = 1 + int(254 * (at - first))
-        plane[first, key, 2] = max(1, min(255, int(255 * velocity))) if velocity else 0
+        plane[first, key, 2] = max(1, min(255, int(255 * velocity)))
         m = min(len(bend), n_frames - first, last - first)
         plane[first:first + m, key, 3] = np.clip(bend[:m] + 128, 1, 255)
     return plane

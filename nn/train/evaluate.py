@@ -100,7 +100,7 @@ def validation_clips(net, samples, midi, count):
     kinds, items = ['piano', 'guitar', 'ensemble', 'solo'], []
     for i in range(count):
         y, labels = maker.clip(kinds[i % len(kinds)])
-        reference = np.array([(a, m) for a, _, m, velocity, _ in labels if velocity])
+        reference = np.array([(a, m) for a, _, m, _, _ in labels])
         items.append((kinds[i % len(kinds)], reference, posteriors(net, features.cqt(y))))
     return items
 

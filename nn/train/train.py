@@ -189,14 +189,13 @@ def later(x, frames):
 def targets(y):
     """What the heads should say, and where that counts. y: (batch, frames, keys, 4) bytes of clips.frames_of."""
     sounding, at, velocity, deviation = (y[..., i] for i in range(4))
-    on, hidden = ((at > 0) & (velocity > 0)).float(), ((at > 0) & (velocity == 0)).float()
+    on = (at > 0).float()
     onset, counts = [], []
     for lookahead in config.LOOKAHEAD:
         # Late is wrong, early is welcome: from the onset to its deadline either answer will do.
         moved = [later(on, j) for j in range(lookahead + config.PLATEAU + 2)]
         due = torch.stack(moved[lookahead:lookahead + config.PLATEAU]).amax(0)
-        either = [later(hidden, j) for j in range(len(moved))]
-        free = torch.stack(moved[:lookahead] + moved[lookahead + config.PLATEAU:] + either).amax(0)
+        free = torch.stack(moved[:lookahead] + moved[lookahead + config.PLATEAU:]).amax(0)
         onset.append(due)
         counts.append(torch.clamp(due + (1 - free), max=1))
     within = (at.float() - 1) / 254
