@@ -9,7 +9,7 @@ SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/featur
 
 # Data: clips of CLIP_SECONDS, written in shards; whole instruments are kept for validation and never trained on.
 CLIP_SECONDS = 10.0
-HELD_OUT = ['discord_egrand', 'fluid_jazz', 'phil_cor_anglais', 'fluid_viola', 'fluid_alto']
+HELD_OUT = ['discord_upright', 'discord_martin', 'phil_cor_anglais', 'fluid_viola', 'fluid_soprano']
 # Kinds of clips and how often each is drawn.
 MIX = {'piano': 0.29, 'guitar': 0.19, 'ensemble': 0.24, 'solo': 0.12, 'voice': 0.12, 'nothing': 0.04}
 
