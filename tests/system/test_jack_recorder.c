@@ -33,7 +33,7 @@ static midi_contents contents;
 // In the child: which write is the last one, and whether half of it is done.
 static int writes_left = -1;
 static bool half;
-static int *uncovered;  // shared with the parent: how many stretches of notes have become part of the file
+static atomic_int *uncovered;  // shared with the parent: how many stretches of notes have become part of the file
 
 static ssize_t dying_pwrite(int descriptor, const void *bytes, size_t size, off_t offset)
 {
@@ -44,7 +44,7 @@ static ssize_t dying_pwrite(int descriptor, const void *bytes, size_t size, off_
     }
     if (writes_left > 0) writes_left--;
     const ssize_t n = pwrite(descriptor, bytes, size, offset);
-    if (size == UNCOVERING) ++*uncovered;
+    if (size == UNCOVERING) atomic_fetch_add(uncovered, 1);
     return n;
 }
 
