@@ -22,9 +22,6 @@ if grep -q '__[at]san_init' "$fenby_jack"; then preload=; fi
 # Fonts stay in memory until the end.
 echo leak:libfontconfig >"$folder/suppressions"
 export LSAN_OPTIONS="suppressions=$folder/suppressions print_suppressions=0"
-# PipeWire's library with itself: TSan does not see how its threads wait for each other.
-echo race:jack_midi_event_write >"$folder/races"
-export TSAN_OPTIONS="suppressions=$folder/races print_suppressions=0"
 
 # --- counting -------------------------------------------------------------------------------------------------
 
