@@ -273,7 +273,7 @@ def train(o, team, rank):
     if o.start and not o.resume:
         start_from(net, o.start, data.batch()[0].to(device))
     team.first([t for t in net.state_dict().values() if t.is_floating_point()])
-    average = copy.deepcopy(saved['average'] if saved else net.state_dict())
+    average = copy.deepcopy(saved.get('average', saved['state']) if saved else net.state_dict())
     log = open(os.path.splitext(o.out)[0] + '.log', 'a', buffering=1) if rank == 0 else None
 
     def say(text):
@@ -293,7 +293,7 @@ def train(o, team, rank):
     if o.only:
         only_head(net, o.only)
     say(f'{sum(p.numel() for p in net.parameters())} parameters on {device}, seed {seed}')
-    began, already, recent, first_step = time.time(), spent, [], step
+    began, already, recent = time.time(), spent, []
     while spent < o.hours * 3600:
         rate = o.learning_rate * min(1, (step + 1) / config.WARM_UP) * 0.5 * (1 + np.cos(np.pi * spent / (o.hours * 3600)))
         for group in optimizer.param_groups:
@@ -313,7 +313,7 @@ def train(o, team, rank):
         torch.nn.utils.clip_grad_norm_(net.parameters(), config.CLIP_GRADIENT)
         optimizer.step()
         step, spent = step + 1, clock.item()
-        keep = min(config.AVERAGE, (step - first_step) / (step - first_step + 10))
+        keep = min(config.AVERAGE, step / (step + 10))
         for name, value in net.state_dict().items():
             average[name] = torch.lerp(value, average[name], keep) if value.is_floating_point() else value.clone()
         recent.append([loss.item()] + [parts[k].item() for k in config.LOSS])
