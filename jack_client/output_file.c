@@ -44,9 +44,12 @@ bool fenby_output_file_open(fenby_output_file *output, const char *path, char *e
     // A symbolic link is followed, so that the file it points to is replaced and the link stays.
     if (!exists || !realpath(path, output->path))
         snprintf(output->path, sizeof output->path, "%s", path);
-    const bool is_pipe = exists && !S_ISREG(status.st_mode);
-    if (is_pipe) output->pipe = fopen(path, "w");
-    if (!is_pipe || output->pipe) output->file = is_pipe ? tmpfile() : open_temporary(output);
+    if (exists && !S_ISREG(status.st_mode)) {
+        output->pipe = fopen(path, "w");
+        output->file = output->pipe ? tmpfile() : NULL;
+    } else {
+        output->file = open_temporary(output);
+    }
     if (output->file) return true;
     fail(path, "written", error, error_size);
     fenby_output_file_discard(output);

@@ -176,7 +176,7 @@ class Clip:
         deeper = rng.random() < 0.25
         pedal = rng.random() < 0.5
         change = np.cumsum(rng.uniform(0.3, 2.5, 60)) - rng.uniform(0, 2)
-        body = self.draw_body(0.25) if rng.random() < 0.5 else None
+        body = self.draw_body() if rng.random() < 0.5 else None
         for (a, b, midi, velocity), again in zip(notes, until_again(notes)):
             length = b - a
             if pedal:
@@ -186,12 +186,12 @@ class Clip:
             if midi < below:
                 velocity *= accompaniment
                 midi -= 12 if deeper and midi >= 36 else 0
-            velocity = velocity ** range_of_touch * loudness
+            velocity = float(np.clip(velocity ** range_of_touch * loudness, 0.06, 1))
             tuned = cents + stretch * np.sign(midi - 69) * (midi - 69) ** 2 / 4
-            self.place(voice, instrument, int(midi), a, length, float(np.clip(velocity, 0.06, 1)), tuned,
+            self.place(voice, instrument, int(midi), a, length, velocity, tuned,
                        release=rng.uniform(0.02, 0.12))
             if body is not None:
-                self.knock(voice, body, a, 0.5 * float(np.clip(velocity, 0.06, 1)))
+                self.knock(voice, body, a, 0.5 * velocity)
 
     def sequence_notes(self, pieces, low=21, high=108):
         """A stretch of a recorded performance, at another tempo and pitch."""
@@ -273,7 +273,7 @@ class Clip:
             notes = self.strums(low, high)
         ring = rng.random() < 0.4
         loudness = rng.uniform(0.35, 1.3)
-        body = self.draw_body(0.25) if rng.random() < 0.7 else None
+        body = self.draw_body() if rng.random() < 0.7 else None
         for (a, b, midi, velocity), again in zip(notes, until_again(notes)):
             velocity = float(np.clip(velocity * loudness * rng.uniform(0.7, 1.3), 0.08, 1))
             hammered = rng.random() < 0.08
@@ -287,10 +287,10 @@ class Clip:
             if rng.random() < 0.05:  # pick and fret noise
                 self.burst(voice, a - rng.uniform(0, 0.03), rng.uniform(0.005, 0.03), 0.05 * velocity)
 
-    def draw_body(self, seconds):
+    def draw_body(self):
         """What a pick or a hammer does to the body: a few low modes that die at once, whatever the key (Fletcher and
         Rossing, "The Physics of Musical Instruments", section 9.4: a guitar's air and top at about 100 and 200 Hz)."""
-        rng, t = self.rng, np.arange(int(seconds * SR), dtype=np.float32) / SR
+        rng, t = self.rng, np.arange(SR // 4, dtype=np.float32) / SR
         gain, modes = 10 ** (rng.uniform(-32, -12) / 20), [rng.uniform(85, 125), rng.uniform(170, 245)]
         modes += [f for f in rng.uniform(250, 600, 3) if rng.random() < 0.5]
         knock = sum(rng.uniform(0.3, 1) * np.sin(2 * np.pi * f * t + rng.uniform(0, 6)) * np.exp(-t / rng.uniform(0.01, 0.07))

@@ -51,7 +51,7 @@ def added_clips(folder):
         sound = recordings.read_sound(path)
         missing = config.FRAMES * config.HOP - len(sound)
         frames = features.to_bytes(features.cqt(np.pad(sound, (0, max(0, missing)))))
-        labels = [(a, b, midi, velocity or 0.5, np.zeros(0)) for a, b, midi, velocity in notes
+        labels = [(a, b, midi, velocity, np.zeros(0)) for a, b, midi, velocity in notes
                   if config.LOWEST_KEY <= midi < config.LOWEST_KEY + config.KEYS]
         found.append((frames, clips.frames_of(labels, len(frames))))
     return found
@@ -252,13 +252,11 @@ def options():
     return a.parse_args()
 
 
-def train(o, team, rank):
+def train(o, net, team, rank):
     team.rank = rank
     torch.set_num_threads(o.threads)
-    torch.manual_seed(config.SEED)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    start = o.out if o.resume else o.start
-    net = Net(layers_of(start) if start else config.LAYERS).to(device, memory_format=torch.channels_last)
+    net = net.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=0 if o.only else config.WEIGHT_DECAY)
     step, spent, seed, saved = 0, 0.0, config.SEED, None
     if o.start:
@@ -330,14 +328,15 @@ def train(o, team, rank):
 
 def main():
     o = options()
-    numbers = sum(t.numel() for t in Net(layers_of(o.out if o.resume else o.start) if o.resume or o.start
-                                         else config.LAYERS).state_dict().values())
-    team = Team(o.processes, numbers)
-    others = [multiprocessing.get_context('fork').Process(target=train, args=(o, team, rank))
+    torch.manual_seed(config.SEED)
+    start = o.out if o.resume else o.start
+    net = Net(layers_of(start) if start else config.LAYERS)
+    team = Team(o.processes, sum(t.numel() for t in net.state_dict().values()))
+    others = [multiprocessing.get_context('fork').Process(target=train, args=(o, net, team, rank))
               for rank in range(1, o.processes)]
     for process in others:
         process.start()
-    train(o, team, 0)
+    train(o, net, team, 0)
     for process in others:
         process.join()
 

@@ -60,7 +60,7 @@ END
     PIPEWIRE_CONFIG_DIR=$PIPEWIRE_RUNTIME_DIR pipewire -c server.conf >"$3" 2>&1 &
     server=$!
     guard_server
-    wait_for 5 test -S "$PIPEWIRE_RUNTIME_DIR/$PIPEWIRE_REMOTE"
+    wait_for 5 jack_lsp
 }
 
 start_server() {  # RATE PERIOD LOG; with real-time priority where that is allowed

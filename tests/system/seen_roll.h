@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: ISC
 // The piano roll of Fenby's window as a picture of it shows it: where it lies in a window that is wide enough for
 // one row of controls, and which of its pixels are notes. plugin/ui/view.c draws it.
-#pragma once
+#ifndef FENBY_SEEN_ROLL_H
+#define FENBY_SEEN_ROLL_H
 
 #include <X11/Xlib.h>
 #include <X11/Xutil.h>
@@ -24,3 +25,5 @@ static inline bool has_bar(XImage *image, int key)
     for (int x = ROLL_LEFT; x < image->width - RIGHT_OF_ROLL; x++) n += is_note(XGetPixel(image, x, y));
     return n >= SHORTEST_BAR;
 }
+
+#endif

@@ -40,9 +40,8 @@ test_round_trips() {
     unset JACK_WITNESS_SYSCALLS
     test_round_trip 96000 1024
     test_round_trip 48000 128 freewheel
-    # A sanitizer makes the worker many times slower: then no bars, and periods that leave it the time.
-    if [ -z "$preload" ]; then test_round_trip 48000 512; return; fi
-    test_round_trip 48000 64
+    # TSan makes the worker many times slower: periods that leave it the time.
+    if grep -q __tsan_init "$fenby_jack"; then test_round_trip 48000 512; else test_round_trip 48000 64; fi
     test_witness
 }
 
