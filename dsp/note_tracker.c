@@ -12,6 +12,7 @@
 enum {
     N_OUTPUT_KEYS = 128,
     SCHEDULE_EVENTS = 4096,
+    REFERENCE_NOTES = 500,   // whose loudness makes what is usual
     REFRACTORY_HOPS = 4,     // a key is not struck twice within 46 ms
     SETTLE_HOPS = 9,         // from the onset on until the sounding posterior can be relied on
     SOUNDING_LAG_HOPS = 2,   // how far it and the contour run behind the sound
@@ -22,6 +23,8 @@ enum {
 static const float threshold_range_logits = 3;  // how far the parameters move a threshold, either way
 static const float bend_step = 0.05f;           // semitones
 static const float bend_salience = 0.2f;        // a contour weaker than this tells nothing
+static const float velocity_per_attack = 0.6f;  // decibels of velocity for one of the attack
+static const float softest_velocity = 0.05f;    // of 0 .. 1
 
 // One detected key.
 typedef struct {
@@ -57,6 +60,8 @@ struct fenby_note_tracker {
     int64_t horizon;       // no later decision makes an event before this frame
     int64_t quiet_hops;    // how long the input has been below the gate
     uint32_t n_active;
+    double usual_db;       // what an attack of full velocity would show
+    int usual_of;          // of how many notes that is the mean, at most REFERENCE_NOTES
     key_state keys[FENBY_N_KEYS];
     int owner[N_OUTPUT_KEYS];             // the detected key that sounds there, or NOBODY
     int64_t silent_since[N_OUTPUT_KEYS];  // when the last sound there ended
@@ -100,6 +105,7 @@ void fenby_note_tracker_reset(fenby_note_tracker *tracker)
 {
     fenby_schedule_reset(tracker->schedule);
     tracker->hop = tracker->horizon = tracker->quiet_hops = 0;
+    tracker->usual_of = 0;
     memset(tracker->keys, 0, sizeof tracker->keys);
     for (int key = 0; key < FENBY_N_KEYS; key++)
         tracker->keys[key] = (key_state){.armed = true, .start_hop = -REFRACTORY_HOPS};
@@ -109,6 +115,7 @@ void fenby_note_tracker_reset(fenby_note_tracker *tracker)
 void fenby_note_tracker_set_heads(fenby_note_tracker *tracker, const fenby_heads *heads)
 {
     tracker->heads = *heads;
+    tracker->usual_of = 0;
 }
 
 // --- parameters --------------------------------------------------------------------------------------------
@@ -174,17 +181,6 @@ static int output_key_of(int key, const fenby_parameters *parameters)
     return wanted;
 }
 
-static uint8_t velocity_of(const fenby_posteriors *posteriors, int key, const fenby_parameters *parameters)
-{
-    const float *value = parameters->value;
-    if (!posteriors->velocity || value[FENBY_VELOCITY_MODE] == FENBY_VELOCITY_MODE_FIXED)
-        return (uint8_t)value[FENBY_VELOCITY_FIXED];
-    // fmin and fmax also take what is no number.
-    const double loudness = pow(fmin(fmax(posteriors->velocity[key], 0), 1), value[FENBY_VELOCITY_CURVE]);
-    const double softest = value[FENBY_VELOCITY_MINIMUM], loudest = value[FENBY_VELOCITY_MAXIMUM];
-    return (uint8_t)lround(softest + (loudest - softest) * loudness);
-}
-
 // --- one note ----------------------------------------------------------------------------------------------
 
 // Ends the active note of a key: its sound ended at sound_frame, its note-off leaves at `frame`.
@@ -236,6 +232,34 @@ static double onset_age_hops(const fenby_posteriors *posteriors, int key, const 
     return s->lookahead + 0.5;
 }
 
+// 0 .. 1. The network knows how hard a note sounds, whatever the input's level, but tells one note from the next
+// badly; the attack tells notes apart, but knows no scale. So the attack moves the note away from what is usual,
+// which is where the network puts notes on average.
+static double loudness_of(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, int key, const settings *s)
+{
+    // fmin and fmax also take what is no number.
+    const double believed = fmin(fmax(posteriors->velocity[key], 0), 1);
+    if (!posteriors->attack) return believed;
+    const int hops_ago = (int)onset_age_hops(posteriors, key, s);
+    const double attack_db = velocity_per_attack * fenby_attack_db(posteriors->attack, key, hops_ago);
+    // Velocity squared is amplitude, as synthesisers have it: DLS Level 1, 40 log10(127 / velocity) decibels.
+    const double full_db = attack_db - 40 * log10(fmax(believed, softest_velocity));
+    if (tracker->usual_of < REFERENCE_NOTES) tracker->usual_of++;
+    tracker->usual_db += (full_db - tracker->usual_db) / tracker->usual_of;
+    return fmin(pow(10, (attack_db - tracker->usual_db) / 40), 1);
+}
+
+static uint8_t velocity_of(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, int key,
+                           const settings *s, const fenby_parameters *parameters)
+{
+    const float *value = parameters->value;
+    if (!posteriors->velocity || value[FENBY_VELOCITY_MODE] == FENBY_VELOCITY_MODE_FIXED)
+        return (uint8_t)value[FENBY_VELOCITY_FIXED];
+    const double loudness = pow(loudness_of(tracker, posteriors, key, s), value[FENBY_VELOCITY_CURVE]);
+    const double softest = value[FENBY_VELOCITY_MINIMUM], loudest = value[FENBY_VELOCITY_MAXIMUM];
+    return (uint8_t)lround(softest + (loudest - softest) * loudness);
+}
+
 static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
                        const fenby_hop_time *time, const settings *s, const fenby_parameters *parameters)
 {
@@ -254,7 +278,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
         .bend = bend_of(posteriors, key, 0),
         .type = FENBY_NOTE_ON,
         .key = (uint8_t)output_key,
-        .velocity = velocity_of(posteriors, key, parameters),
+        .velocity = velocity_of(tracker, posteriors, key, s, parameters),
     };
     on.frame = s->tight ? on.sound_frame + s->latency_frames : s->earliest_frame;
     if (on.frame < s->earliest_frame) {

@@ -23,6 +23,8 @@
 //   taken.
 // - When two keys fall on one output key, the later note ends the earlier one; in the same hop the surer wins.
 // - The minimum length holds for notes that fade. One that is struck again, displaced or ended (panic) is cut.
+// - A velocity is the mean of what the network says of the last notes, moved by how much harder than they this
+//   one was struck (attack.h); the first is the network's own.
 // - Bends are the centroid of a key's three contour bins, sent when it has moved by more than 5 cents.
 #ifndef FENBY_NOTE_TRACKER_H
 #define FENBY_NOTE_TRACKER_H
@@ -31,6 +33,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attack.h"
 #include "event.h"
 #include "heads.h"
 #include "parameters.h"
@@ -42,6 +45,7 @@ typedef struct {
     const float *onset;      // [88][heads]
     const float *sounding;   // [88]
     const float *velocity;   // [88] or NULL: the fixed velocity is used
+    const fenby_attack *attack;  // or NULL: the velocity is the network's alone
     const float *onset_age;  // [88][age_channels] or NULL: hops from the onset to the end of this hop
     size_t age_channels;     // 1, or one for each head
     const float *contour;    // [88][3] or NULL: no bends

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../nn/net.h"
+#include "attack.h"
 #include "cqt.h"
 #include "features.h"
 #include "heads.h"
@@ -37,6 +38,7 @@ struct fenby_transcriber {
     double rate_hz, hop_frames;
     fenby_resampler *resampler;
     fenby_cqt *cqt;
+    fenby_attack *attack;
     model model;
     fenby_note_tracker *tracker;
     fenby_tap tap;
@@ -80,7 +82,7 @@ fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames,
     t->hop_frames = FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE;
     t->a4_hz = t->wanted_a4_hz = parameters->value[FENBY_TUNING];
     if (model_open(&t->model, weights, error, error_size) && (t->resampler = fenby_resampler_new(rate_hz)) &&
-        (t->cqt = fenby_cqt_new(t->a4_hz)) &&
+        (t->cqt = fenby_cqt_new(t->a4_hz)) && (t->attack = fenby_attack_new()) &&
         (t->tracker = fenby_note_tracker_new(rate_hz, block_frames, &t->model.heads))) {
         fenby_transcriber_reset(t);
         return t;
@@ -93,6 +95,7 @@ void fenby_transcriber_free(fenby_transcriber *t)
 {
     if (!t) return;
     fenby_note_tracker_free(t->tracker);
+    fenby_attack_free(t->attack);
     fenby_cqt_free(t->cqt);
     fenby_resampler_free(t->resampler);
     fenby_net_free(t->model.net);
@@ -104,6 +107,7 @@ static void begin_afresh(fenby_transcriber *t)
 {
     fenby_resampler_reset(t->resampler);
     fenby_cqt_reset(t->cqt);
+    fenby_attack_reset(t->attack);
     fenby_net_reset(t->model.net);
     t->origin_frame = t->frames;
     t->hops = 0;
@@ -205,10 +209,12 @@ static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
     };
     fenby_cqt_process(t->cqt, t->hop, t->cqt_frame);
     fenby_net_process(m->net, t->cqt_frame);
+    fenby_attack_push(t->attack, t->cqt_frame);
     const fenby_posteriors posteriors = {
         .onset = output(m, m->onset),
         .sounding = output(m, m->sounding),
         .velocity = output(m, m->velocity),
+        .attack = t->attack,
         .onset_age = output(m, m->onset_age),
         .age_channels = m->age_channels,
         .contour = output(m, m->contour),

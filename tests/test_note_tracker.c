@@ -32,6 +32,7 @@ typedef struct {
     float onset_age[FENBY_N_KEYS][N_HEADS], contour[FENBY_N_KEYS][FENBY_BINS_PER_KEY];
     float level_db;
     bool with_age, with_contour;
+    fenby_attack *attack;
     int hop;
     fenby_event events[MOST_EVENTS];
     int n_events;
@@ -70,6 +71,7 @@ static void step(bench *b)
         .onset = &b->onset[0][0],
         .sounding = b->sounding,
         .velocity = b->velocity,
+        .attack = b->attack,
         .onset_age = b->with_age ? &b->onset_age[0][0] : NULL,
         .age_channels = N_HEADS,
         .contour = b->with_contour ? &b->contour[0][0] : NULL,
@@ -500,6 +502,47 @@ static void test_velocity(void)
     bench_close(&b);
 }
 
+// Notes whose attacks are so many decibels above the first one's; the last one's velocity.
+static int velocity_after(const float *attack_db, int n, float loudness)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.attack = fenby_attack_new();
+    REQUIRE(b.attack, "no memory");
+    b.velocity[39] = loudness;
+    static float frame[FENBY_N_BINS][FENBY_N_RESOLUTIONS];
+    for (int i = 0; i < n; i++) {
+        for (int before = 0; before < 10; before++) {
+            memset(frame, 0, sizeof frame);
+            fenby_attack_push(b.attack, &frame[0][0]);
+        }
+        frame[3 * 39 + 1][0] = 0.5f + attack_db[i] / 100;
+        for (int bin = 220; bin < 230; bin++) frame[bin][1] = 0.5f + attack_db[i] / 100;
+        for (int during = 0; during < 4; during++) fenby_attack_push(b.attack, &frame[0][0]);
+        strike(&b, 60);
+        steps(&b, 20);
+    }
+    int velocity = 0;
+    for (int i = 0; i < b.n_events; i++)
+        if (b.events[i].type == FENBY_NOTE_ON) velocity = b.events[i].velocity;
+    CHECK(count_events(&b, FENBY_NOTE_ON, 60) == n, "%d notes", count_events(&b, FENBY_NOTE_ON, 60));
+    fenby_attack_free(b.attack);
+    bench_close(&b);
+    return velocity;
+}
+
+static void test_velocity_of_attack(void)
+{
+    const float equal[5] = {0}, harder[5] = {0, 0, 0, 0, 10}, softer[5] = {0, 0, 0, 0, -10}, first[1] = {30};
+    CHECK(velocity_after(first, 1, 0.5f) == 64, "the first is as the network says, at any level");
+    CHECK(velocity_after(equal, 5, 0.5f) == 64, "so are all that are alike");
+    // 0.6 x 10 dB, of which a fifth has become usual: 10^(+-4.8 / 40).
+    CHECK(velocity_after(harder, 5, 0.5f) == 84, "harder: %d", velocity_after(harder, 5, 0.5f));
+    CHECK(velocity_after(softer, 5, 0.5f) == 49, "softer: %d", velocity_after(softer, 5, 0.5f));
+    const float far[5] = {-40, -40, -40, -40, 40};
+    CHECK(velocity_after(far, 5, 0.9f) == 127 && velocity_after(far, 5, NAN) >= 1, "within 1 .. 127");
+}
+
 static int key_with(int midi, float transpose, float scale, float root)
 {
     bench b;
@@ -733,6 +776,7 @@ int main(void)
     test_end_notes();
     test_finish();
     test_velocity();
+    test_velocity_of_attack();
     test_keys();
     test_shared_output_key();
     test_bends();

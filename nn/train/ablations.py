@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""What each part of the network and its training is worth: small trainings without one of them, side by side.
+
+    ablations.py OUT --samples DIR --midi DIR [--steps N] [--clips N] [--fenby build/fenby --eval DIR]
+        [--variants NAME ...]
+
+Every variant starts from nothing with the same seed, sees the same clips (made once; those that change the clips make
+their own) for the same number of steps, and is far from what a long training gives: only the differences count. OUT
+gets NAME.fnw and ablations.md, a table of Fno / Flive of the live mode on the recordings in --eval."""
+import argparse
+import multiprocessing
+import multiprocessing.connection
+import os
+import tempfile
+
+import numpy as np
+import torch
+
+import clips
+import config
+import export
+import features
+import fnw
+import recordings
+import train
+from model import Net
+
+
+class FixedClips(train.Clips):
+    """Batches from clips that are all there from the start."""
+
+    def __init__(self, pool, only_long_windows):
+        self.pool, self.rng, self.renew, self.made, self.due, self.added = pool, np.random.default_rng(1), 0, 0, 0.0, []
+        self.only_long_windows = only_long_windows
+
+    def batch(self):
+        x, y = super().batch()
+        if self.only_long_windows:
+            x[:, 1] = 0
+        return x, y
+
+
+class DryClip(clips.Clip):
+    def mix(self):
+        """The voices as they are: no room, microphone, noise or level of their own."""
+        y = sum(self.voices)
+        return (0.5 * y / (np.abs(y).max() + 1e-6)).astype(np.float32)
+
+
+class SampledClip(clips.Clip):
+    def any_line(self, instrument, plan, level, singing=False):
+        """No synthesised slurs."""
+        self.line(instrument, plan, level, singing)
+
+
+def recurrent(layers):
+    """A gated recurrent unit and its five taps instead of the block with the longest dilation."""
+    longest = next(i for i, layer in enumerate(layers) if layer.get('dt') == 8)
+    gru = {'kind': 'gru', 'out': layers[longest]['out']}
+    return layers[:longest] + [gru] + layers[longest + 1:]
+
+
+def without_stacking(layers):
+    return [{**layer, 'shifts': [0]} if layer['kind'] == 'stack' else layer for layer in layers]
+
+
+# name: what differs, {attribute of config: value}, function of the layers, clips
+VARIANTS = {
+    'whole': ('nothing', {}, None, clips.Clip),
+    'gru': ('a recurrent layer instead of the longest dilation', {}, recurrent, clips.Clip),
+    'unstacked': ('no harmonic stacking', {}, without_stacking, clips.Clip),
+    'long': ('the long windows only', {}, None, clips.Clip),
+    'no_contour': ('no contour output', {'LOSS': {**config.LOSS, 'contour': 0.0}}, None, clips.Clip),
+    'even': ('positives weigh as much as negatives', {'POSITIVE_WEIGHT': 1.0}, None, clips.Clip),
+    'dry': ('no rooms, microphones, noise or levels', {}, None, DryClip),
+    'sampled': ('no synthesised slurs', {}, None, SampledClip),
+}
+
+
+def make_clips(job):
+    seed, count, kind, o = job
+    clips.Clip = kind  # of this process
+    maker, made = clips.for_training(seed, o.samples, o.midi), []
+    for _ in range(count):
+        y, labels = maker.clip()
+        frames = features.to_bytes(features.cqt(y))
+        made.append((frames, clips.frames_of(labels, len(frames))))
+    return made
+
+
+def make_pool(kind, o):
+    workers = os.cpu_count()
+    with multiprocessing.get_context('fork').Pool(workers, maxtasksperchild=1) as pool:
+        jobs = [(seed, o.clips // workers, kind, o) for seed in range(workers)]
+        return [clip for made in pool.map(make_clips, jobs, 1) for clip in made]
+
+
+def train_variant(name, pool, o):
+    _, changes, change_layers, _ = VARIANTS[name]
+    for key, value in changes.items():
+        setattr(config, key, value)
+    torch.manual_seed(config.SEED)
+    net = Net(change_layers(config.LAYERS) if change_layers else config.LAYERS)
+    options = argparse.Namespace(out=os.path.join(o.out, name + '.pt'), start=None, resume=False, only=None, add=None,
+                                 steps=o.steps, hours=None, processes=1, threads=1, learning_rate=config.LEARNING_RATE)
+    team = train.Team(1, sum(t.numel() for t in net.state_dict().values()))
+    train.train(options, net, team, 0, FixedClips(pool, name == 'long'))
+    checkpoint = torch.load(options.out)
+    if name == 'long':  # what was never heard has no say
+        checkpoint['average']['modules_.1.conv.weight'][:, 1::2] = 0
+    fnw.write(os.path.join(o.out, name + '.fnw'), export.to_model(checkpoint))
+
+
+def score(name, o):
+    import report
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for sound, notes in recordings.find(o.eval):
+            heard = report.transcribe(o.fenby, os.path.join(o.out, name + '.fnw'), sound, folder)
+            results[os.path.splitext(os.path.basename(sound))[0]] = report.measure(report.as_columns(notes), heard)
+    return {k: report.mean_over_groups(results, k) for k in ('fno', 'flive')}
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument('out')
+    a.add_argument('--samples', required=True)
+    a.add_argument('--midi', required=True)
+    a.add_argument('--steps', type=int, default=1000)
+    a.add_argument('--clips', type=int, default=400)
+    a.add_argument('--fenby')
+    a.add_argument('--eval')
+    a.add_argument('--variants', nargs='*', metavar='NAME', default=list(VARIANTS), help='of ' + ', '.join(VARIANTS))
+    o = a.parse_args()
+    names = o.variants
+    for name in names:
+        if name not in VARIANTS:
+            a.error(f'no variant {name!r}: expected one of {", ".join(VARIANTS)}')
+    os.makedirs(o.out, exist_ok=True)
+
+    context, running = multiprocessing.get_context('fork'), []
+    pools = {}
+    for kind in dict.fromkeys(VARIANTS[name][3] for name in names):
+        pools[kind] = make_pool(kind, o)
+    for name in names:
+        while sum(process.is_alive() for process in running) >= os.cpu_count():
+            multiprocessing.connection.wait([process.sentinel for process in running if process.is_alive()])
+        running.append(context.Process(target=train_variant, args=(name, pools[VARIANTS[name][3]], o)))
+        running[-1].start()
+    for process in running:
+        process.join()
+    if not o.eval:
+        return
+    with open(os.path.join(o.out, 'ablations.md'), 'w') as f:
+        for name in names:
+            figures = score(name, o)
+            if not f.tell():
+                groups = list(figures['fno'])
+                f.write(f'| {o.steps} steps | ' + ' | '.join(groups) + ' |\n|' + '---|' * (len(groups) + 1) + '\n')
+            f.write(f'| {VARIANTS[name][0]} | ' + ' | '.join(f'{figures["fno"][g]:.3f} / {figures["flive"][g]:.3f}' for g in groups) + ' |\n')
+            f.flush()
+
+
+if __name__ == '__main__':
+    main()
