@@ -49,22 +49,19 @@ typedef struct {
     size_t offset;
 } kernel;
 
-// The kernels of one tuning, shared by every transform of the process that has it: they are most of the memory
-// and of the start-up time.
-typedef struct kernel_set {
-    struct kernel_set *next;
+// The kernels, shared by every transform of the process: they are most of the memory and of the start-up time.
+static struct {
     int users;
-    double a4_hz;
     kernel kernels[FENBY_N_BINS][FENBY_N_RESOLUTIONS];
     float *pool;
-} kernel_set;
+} shared;
 
 typedef float (*band_power)(const float *xr, const float *xi, const float *kr, const float *ki, int count);
 
 struct fenby_cqt {
     float *past;  // the last LONG_FFT samples, oldest first
     spectrum spectra[2];
-    kernel_set *set;
+    bool uses_shared;
     band_power power;
 };
 
@@ -73,9 +70,8 @@ struct fenby_cqt {
 // fftwf_make_planner_thread_safe, which is not ours to call in somebody else's process.)
 static pthread_mutex_t planner_lock = PTHREAD_MUTEX_INITIALIZER;
 
-// Guards the list of kernel sets and their counts of users.
-static pthread_mutex_t sets_lock = PTHREAD_MUTEX_INITIALIZER;
-static kernel_set *sets;
+// Guards the making and freeing of the shared kernels.
+static pthread_mutex_t shared_lock = PTHREAD_MUTEX_INITIALIZER;
 
 // |sum of x * conj(k)|^2 over a band. Written once; compiled for each vector width below.
 static inline __attribute__((always_inline)) float band_power_body(const float *restrict xr,
@@ -139,10 +135,10 @@ static int window_length(int resolution, double f_hz)
     return n < r->shortest ? r->shortest : n > r->longest ? r->longest : (int)n;
 }
 
-static double bin_hz(double a4_hz, int bin)
+static double bin_hz(int bin)
 {
     // A0 is four octaves below A4 and the middle one of the first three bins.
-    return a4_hz / 16 * exp2((bin - 1) / (double)FENBY_BINS_PER_OCTAVE);
+    return 440.0 / 16 * exp2((bin - 1) / (double)FENBY_BINS_PER_OCTAVE);
 }
 
 // The window times the oscillation, oldest sample first, the window's sum being 1. Sines and cosines by
@@ -238,7 +234,7 @@ static void spectrum_compute(spectrum *s)
 }
 
 // Transforms every window and keeps the band that matters of it.
-static bool make_kernels(kernel_set *set)
+static bool make_kernels(void)
 {
     static const int sizes[2] = {LONG_FFT, SHORT_FFT};
     const size_t room = (size_t)FENBY_N_FEATURES * (SHORT_FFT + 4 * LANES);  // before the bands are known
@@ -257,9 +253,9 @@ static bool make_kernels(kernel_set *set)
     size_t used = 0;
     for (int i = 0; i < FENBY_N_FEATURES && ok; i++) {
         const int bin = i / FENBY_N_RESOLUTIONS, resolution = i % FENBY_N_RESOLUTIONS;
-        const double f_hz = bin_hz(set->a4_hz, bin);
+        const double f_hz = bin_hz(bin);
         const int length = window_length(resolution, f_hz);
-        kernel *k = &set->kernels[bin][resolution];
+        kernel *k = &shared.kernels[bin][resolution];
         k->spectrum = length <= SHORT_FFT;
         const int n = sizes[k->spectrum];
         make_window(&resolutions[resolution], f_hz, length, window);
@@ -277,8 +273,8 @@ static bool make_kernels(kernel_set *set)
             values[k->offset + (size_t)(k->count + j)] = (float)cimag(value);
         }
     }
-    set->pool = ok ? fftwf_alloc_real(used) : NULL;
-    if (set->pool) memcpy(set->pool, values, used * sizeof *values);
+    shared.pool = ok ? fftwf_alloc_real(used) : NULL;
+    if (shared.pool) memcpy(shared.pool, values, used * sizeof *values);
 
     pthread_mutex_lock(&planner_lock);
     for (int s = 0; s < 2; s++) {
@@ -288,45 +284,26 @@ static bool make_kernels(kernel_set *set)
     fftw_free(buffer);
     free(window);
     free(values);
-    return set->pool != NULL;
+    return shared.pool != NULL;
 }
 
-static kernel_set *kernel_set_acquire(double a4_hz)
+static bool shared_acquire(void)
 {
-    pthread_mutex_lock(&sets_lock);
-    kernel_set *set = sets;
-    while (set && set->a4_hz != a4_hz) set = set->next;
-    if (set) {
-        set->users++;
-    } else if ((set = calloc(1, sizeof *set))) {
-        set->a4_hz = a4_hz;
-        set->users = 1;
-        if (make_kernels(set)) {
-            set->next = sets;
-            sets = set;
-        } else {
-            free(set);
-            set = NULL;
-        }
-    }
-    pthread_mutex_unlock(&sets_lock);
-    return set;
+    pthread_mutex_lock(&shared_lock);
+    const bool ok = shared.users > 0 || make_kernels();
+    shared.users += ok;
+    pthread_mutex_unlock(&shared_lock);
+    return ok;
 }
 
-static void kernel_set_release(kernel_set *set)
+static void shared_release(void)
 {
-    pthread_mutex_lock(&sets_lock);
-    if (--set->users == 0) {
-        kernel_set **link = &sets;
-        while (*link != set) link = &(*link)->next;
-        *link = set->next;
-        fftwf_free(set->pool);
-        free(set);
-    }
-    pthread_mutex_unlock(&sets_lock);
+    pthread_mutex_lock(&shared_lock);
+    if (--shared.users == 0) fftwf_free(shared.pool);
+    pthread_mutex_unlock(&shared_lock);
 }
 
-fenby_cqt *fenby_cqt_new(double a4_hz)
+fenby_cqt *fenby_cqt_new(void)
 {
     fenby_cqt *cqt = calloc(1, sizeof *cqt);
     if (!cqt) return NULL;
@@ -339,8 +316,8 @@ fenby_cqt *fenby_cqt_new(double a4_hz)
              spectrum_init(&cqt->spectra[1], SHORT_FFT, cqt->past + LONG_FFT - SHORT_FFT);
         pthread_mutex_unlock(&planner_lock);
     }
-    if (ok) cqt->set = kernel_set_acquire(a4_hz);
-    if (!cqt->set) {
+    cqt->uses_shared = ok && shared_acquire();
+    if (!cqt->uses_shared) {
         fenby_cqt_free(cqt);
         return NULL;
     }
@@ -351,7 +328,7 @@ fenby_cqt *fenby_cqt_new(double a4_hz)
 void fenby_cqt_free(fenby_cqt *cqt)
 {
     if (!cqt) return;
-    if (cqt->set) kernel_set_release(cqt->set);
+    if (cqt->uses_shared) shared_release();
     pthread_mutex_lock(&planner_lock);
     for (int s = 0; s < 2; s++) {
         if (cqt->spectra[s].plan) fftwf_destroy_plan(cqt->spectra[s].plan);
@@ -404,10 +381,10 @@ void fenby_cqt_process(fenby_cqt *cqt, const float *samples, float *frame)
     memcpy(cqt->past + LONG_FFT - FENBY_HOP, samples, FENBY_HOP * sizeof *cqt->past);
     for (int s = 0; s < 2; s++) spectrum_compute(&cqt->spectra[s]);
 
-    const kernel *k = &cqt->set->kernels[0][0];
+    const kernel *k = &shared.kernels[0][0];
     for (int i = 0; i < FENBY_N_FEATURES; i++, k++) {
         const spectrum *s = &cqt->spectra[k->spectrum];
-        const float *re = cqt->set->pool + k->offset;
+        const float *re = shared.pool + k->offset;
         frame[i] = cqt->power(s->re + k->first, s->im + k->first, re, re + k->count, k->count);
     }
     to_levels(frame, FENBY_N_FEATURES);
@@ -418,9 +395,9 @@ int fenby_cqt_tail_samples(void)
     return resolutions[1].tail / 2;
 }
 
-int fenby_cqt_kernel(double a4_hz, int resolution, int bin, float *window)
+int fenby_cqt_kernel(int resolution, int bin, float *window)
 {
-    const double f_hz = bin_hz(a4_hz, bin);
+    const double f_hz = bin_hz(bin);
     const int n = window_length(resolution, f_hz);
     if (window) {
         double complex *w = malloc((size_t)n * sizeof *w);
@@ -435,9 +412,9 @@ int fenby_cqt_kernel(double a4_hz, int resolution, int bin, float *window)
     return n;
 }
 
-double fenby_cqt_bin_hz(double a4_hz, int bin)
+double fenby_cqt_bin_hz(int bin)
 {
-    return bin_hz(a4_hz, bin);
+    return bin_hz(bin);
 }
 
 uint64_t fenby_cqt_features_hash(void)

@@ -6,7 +6,7 @@
 //      0 = long windows, 1 = short windows), log magnitude: (dB + 100) / 100 clipped to 0 .. 1.2, where 0 dB is
 //      the level of a full-scale sine on the bin. Frame i covers the past up to and including sample
 //      (i + 1) * FENBY_HOP - 1: nothing of the future enters.
-// Thread: the worker. Allocation: in _new only; transforms of one tuning share their kernels (3 MB).
+// Thread: the worker. Allocation: in _new only; all transforms share their kernels (3 MB).
 // _process and _reset cannot fail.
 //
 // Method: sparse spectral kernels (Brown and Puckette, "An efficient algorithm for the calculation of a
@@ -24,8 +24,8 @@
 
 typedef struct fenby_cqt fenby_cqt;
 
-// A transform whose A4 bin lies at a4_hz (415 .. 466). NULL when memory is short or FFTW gives no plan.
-fenby_cqt *fenby_cqt_new(double a4_hz);
+// A transform whose A4 bin lies at 440 Hz; tuning.h moves its frames. NULL when memory is short or FFTW gives no plan.
+fenby_cqt *fenby_cqt_new(void);
 void fenby_cqt_free(fenby_cqt *cqt);
 
 // Forgets the past: as after _new.
@@ -39,10 +39,10 @@ int fenby_cqt_tail_samples(void);
 
 // The window of one bin, for tests and plots: its length in samples, and if window is not NULL its complex
 // kernel, oldest sample first, as (re, im) pairs; window holds 2 * length floats. resolution 0 or 1.
-int fenby_cqt_kernel(double a4_hz, int resolution, int bin, float *window);
+int fenby_cqt_kernel(int resolution, int bin, float *window);
 
 // Centre frequency of a bin in Hz.
-double fenby_cqt_bin_hz(double a4_hz, int bin);
+double fenby_cqt_bin_hz(int bin);
 
 // Identifies the features a network was trained on: a hash (FNV-1a, 64 bit) of every constant that shapes a
 // frame. Weights trained on other features are refused.

@@ -128,8 +128,8 @@ fenby_engine *fenby_engine_new(const fenby_engine_config *config, const fenby_we
     read_parameters(engine);
 
     const size_t second = (size_t)config->rate_hz, blocks = (size_t)4 * config->block_frames;
-    engine->worker.transcriber = fenby_transcriber_new(config->rate_hz, config->block_frames,
-                                                       &engine->worker.parameters, weights, error, error_size);
+    engine->worker.transcriber = fenby_transcriber_new(config->rate_hz, config->block_frames, weights, error,
+                                                       error_size);
     if (!engine->worker.transcriber) {
         fenby_engine_free(engine);
         return NULL;

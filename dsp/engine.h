@@ -7,8 +7,7 @@
 //
 // Time: host sample frames since _new or _reset, 64 bit, lost ones included. Every event carries its frame;
 // frames never fall from one event to the next. How far events lie behind the sound: latency.h.
-// Allocation: fenby_engine_new, _set_model, and in the worker a new tuning (transcriber.h). Threads: marked
-// at each function.
+// Allocation: fenby_engine_new and _set_model. Threads: marked at each function.
 #ifndef FENBY_ENGINE_H
 #define FENBY_ENGINE_H
 

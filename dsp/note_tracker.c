@@ -219,7 +219,8 @@ static float bend_of(const fenby_posteriors *posteriors, int key, float old)
     if (!posteriors->contour) return old;
     const float *bins = posteriors->contour + key * FENBY_BINS_PER_KEY;
     const float sum = bins[0] + bins[1] + bins[2];
-    return sum > bend_salience && isfinite(sum) ? (bins[2] - bins[0]) / sum / FENBY_BINS_PER_KEY : old;
+    if (!(sum > bend_salience) || !isfinite(sum)) return old;
+    return (bins[2] - bins[0]) / sum / FENBY_BINS_PER_KEY + posteriors->tuning_cents / 100;
 }
 
 static double onset_age_hops(const fenby_posteriors *posteriors, int key, const settings *s)

@@ -49,6 +49,7 @@ typedef struct {
     const float *onset_age;  // [88][age_channels] or NULL: hops from the onset to the end of this hop
     size_t age_channels;     // 1, or one for each head
     const float *contour;    // [88][3] or NULL: no bends
+    float tuning_cents;      // by how much the contour's zero lies above the tuning: bends are from there (tuning.h)
     float level_db;          // input peak in this hop
 } fenby_posteriors;
 

@@ -72,6 +72,8 @@ const fenby_parameter_info fenby_parameter_table[FENBY_N_PARAMETERS] = {
                                    "the channel that the notes are sent on"),
     [FENBY_TUNING] = CONTINUOUS("tuning", "Tuning", "Hz", 415, 466, 440,
                                 "what A4 is tuned to: 415 for baroque pitch, 442 for many orchestras"),
+    [FENBY_FOLLOW_TUNING] = CHOICE("follow_tuning", "Follow tuning", switch_labels, 1,
+                                   "on: hears by itself how far instruments are off that, up to half a semitone"),
     [FENBY_SUSTAIN] = CHOICE("sustain", "Sustain", switch_labels, 0,
                              "on: notes sound on until they are struck again or it is switched off"),
 };

@@ -31,6 +31,7 @@ typedef enum {
     FENBY_SCALE_ROOT,      // C .. B
     FENBY_MIDI_CHANNEL,    // 1 .. 16
     FENBY_TUNING,          // Hz of A4, 415 .. 466
+    FENBY_FOLLOW_TUNING,   // off, on: hear how far the playing lies off that tuning (tuning.h)
     FENBY_SUSTAIN,         // off, on: notes sound until the same key is struck again or it is switched off
     FENBY_N_PARAMETERS
 } fenby_parameter;

@@ -15,11 +15,9 @@
 #include "latency.h"
 #include "note_tracker.h"
 #include "resampler.h"
+#include "tuning.h"
 
-enum {
-    CHUNK = 256,           // samples prepared at once
-    TUNING_REST_HOPS = 17, // 0.2 s: a tuning on the move is not followed, for each takes new kernels
-};
+enum { CHUNK = 256 };  // samples prepared at once
 
 static const float clip_level = 8;
 static const float silence = 1e-10f;         // below it lie only denormal numbers to come
@@ -51,8 +49,7 @@ struct fenby_transcriber {
     size_t filled;
     float cqt_frame[FENBY_N_FEATURES];
     float level_db;
-    float a4_hz, wanted_a4_hz;
-    int wanted_hops;  // how long the wanted tuning has been at rest
+    fenby_tuning tuning;
 };
 
 static bool model_open(model *m, const fenby_weights *weights, char *error, size_t error_size)
@@ -71,8 +68,7 @@ static bool model_open(model *m, const fenby_weights *weights, char *error, size
     return false;
 }
 
-fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames,
-                                         const fenby_parameters *parameters, const fenby_weights *weights,
+fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames, const fenby_weights *weights,
                                          char *error, size_t error_size)
 {
     snprintf(error, error_size, "not enough memory to transcribe");
@@ -80,9 +76,8 @@ fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames,
     if (!t) return NULL;
     t->rate_hz = rate_hz;
     t->hop_frames = FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE;
-    t->a4_hz = t->wanted_a4_hz = parameters->value[FENBY_TUNING];
     if (model_open(&t->model, weights, error, error_size) && (t->resampler = fenby_resampler_new(rate_hz)) &&
-        (t->cqt = fenby_cqt_new(t->a4_hz)) && (t->attack = fenby_attack_new()) &&
+        (t->cqt = fenby_cqt_new()) && (t->attack = fenby_attack_new()) &&
         (t->tracker = fenby_note_tracker_new(rate_hz, block_frames, &t->model.heads))) {
         fenby_transcriber_reset(t);
         return t;
@@ -120,7 +115,7 @@ void fenby_transcriber_reset(fenby_transcriber *t)
     begin_afresh(t);
     fenby_note_tracker_reset(t->tracker);
     t->level_db = silent_db;
-    t->wanted_hops = 0;
+    fenby_tuning_reset(&t->tuning);
 }
 
 void fenby_transcriber_end_notes(fenby_transcriber *t)
@@ -183,19 +178,6 @@ static void call_tap(const fenby_transcriber *t, const fenby_posteriors *posteri
     t->tap(t->tap_user, t->cqt_frame, onset, posteriors->sounding, llround(end_frame));
 }
 
-static void follow_tuning(fenby_transcriber *t, float a4_hz)
-{
-    t->wanted_hops = a4_hz == t->wanted_a4_hz ? t->wanted_hops + 1 : 0;
-    t->wanted_a4_hz = a4_hz;
-    if (a4_hz == t->a4_hz || t->wanted_hops < TUNING_REST_HOPS) return;
-    t->a4_hz = a4_hz;
-    fenby_cqt *cqt = fenby_cqt_new(a4_hz);
-    if (!cqt) return;
-    fenby_cqt_free(t->cqt);
-    t->cqt = cqt;
-    fenby_transcriber_gap(t, 0);
-}
-
 static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
 {
     const model *m = &t->model;
@@ -208,6 +190,8 @@ static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
         .decided_frame = decided_frame(t, t->hops),
     };
     fenby_cqt_process(t->cqt, t->hop, t->cqt_frame);
+    fenby_tuning_process(&t->tuning, parameters->value[FENBY_TUNING], parameters->value[FENBY_FOLLOW_TUNING] != 0,
+                         t->cqt_frame);
     fenby_net_process(m->net, t->cqt_frame);
     fenby_attack_push(t->attack, t->cqt_frame);
     const fenby_posteriors posteriors = {
@@ -218,6 +202,7 @@ static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
         .onset_age = output(m, m->onset_age),
         .age_channels = m->age_channels,
         .contour = output(m, m->contour),
+        .tuning_cents = t->tuning.cents,
         .level_db = hop_db,
     };
     if (t->tap) call_tap(t, &posteriors, time.end_frame, parameters);
@@ -247,7 +232,6 @@ static size_t take(fenby_transcriber *t, const float *samples, size_t n, const f
         if (t->filled < FENBY_HOP) return hops;
         work_hop(t, parameters);
         hops++;
-        follow_tuning(t, parameters->value[FENBY_TUNING]);
     }
 }
 

@@ -4,9 +4,7 @@
 // In:  mono samples at the host rate, any number at a time. What is no number reads as silence; what is louder
 //      than +18 dB after the input gain is clipped. Out: events in order (note_tracker.h).
 // Units: host frames since _new or _reset, gaps included. Thread: the worker.
-// Allocation: in _new and _set_model; and when FENBY_TUNING has come to rest at a new value, which takes a new
-// set of kernels and begins afresh. Nothing else allocates, and _process cannot fail: without memory for a new
-// tuning the old one stays.
+// Allocation: in _new and _set_model. _process cannot fail.
 #ifndef FENBY_TRANSCRIBER_H
 #define FENBY_TRANSCRIBER_H
 
@@ -26,10 +24,9 @@ typedef struct fenby_transcriber fenby_transcriber;
 typedef void (*fenby_tap)(void *user, const float *cqt_frame, const float *onset, const float *sounding,
                           int64_t end_frame);
 
-// The weights must outlive it. The parameters give the tuning to begin with. NULL with one line in error when
+// The weights must outlive it. NULL with one line in error when
 // the weights lack what the tracker needs or memory is short.
-fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames,
-                                         const fenby_parameters *parameters, const fenby_weights *weights,
+fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames, const fenby_weights *weights,
                                          char *error, size_t error_size);
 void fenby_transcriber_free(fenby_transcriber *transcriber);
 void fenby_transcriber_reset(fenby_transcriber *transcriber);

@@ -22,6 +22,7 @@ static const char *const parameter_groups[FENBY_N_PARAMETERS] = {
     [FENBY_INPUT_GAIN] = "input",
     [FENBY_NOISE_GATE] = "input",
     [FENBY_TUNING] = "input",
+    [FENBY_FOLLOW_TUNING] = "input",
     [FENBY_TRANSPOSE] = "output",
     [FENBY_SCALE] = "output",
     [FENBY_SCALE_ROOT] = "output",
@@ -149,7 +150,7 @@ fenby_port fenby_port_describe(bool stereo, int index)
     const int parameter = index - FENBY_PORT_PARAMETERS;
     if (parameter >= 0 && parameter < FENBY_N_PARAMETERS)
         return (fenby_port){FENBY_CONTROL_IN, fenby_parameter_table[parameter], parameter_groups[parameter],
-                            NULL, parameter == FENBY_TUNING ? "pprops:expensive" : NULL};
+                            NULL, NULL};
     if (index < FENBY_PORT_AUDIO) return own_ports[index];
     return stereo ? stereo_ports[index - FENBY_PORT_AUDIO] : mono_ports[index - FENBY_PORT_AUDIO];
 }

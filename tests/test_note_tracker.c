@@ -32,6 +32,7 @@ typedef struct {
     float onset_age[FENBY_N_KEYS][N_HEADS], contour[FENBY_N_KEYS][FENBY_BINS_PER_KEY];
     float level_db;
     bool with_age, with_contour;
+    float tuning_cents;
     fenby_attack *attack;
     int hop;
     fenby_event events[MOST_EVENTS];
@@ -75,6 +76,7 @@ static void step(bench *b)
         .onset_age = b->with_age ? &b->onset_age[0][0] : NULL,
         .age_channels = N_HEADS,
         .contour = b->with_contour ? &b->contour[0][0] : NULL,
+        .tuning_cents = b->tuning_cents,
         .level_db = b->level_db,
     };
     const fenby_hop_time time = time_of(b->hop++);
@@ -639,6 +641,16 @@ static void test_bends(void)
     set_contour(&b, 60, 0, 0, 1);  // it no longer sounds
     steps(&b, 30);
     CHECK_COUNT(&b, FENBY_BEND, -1, 1);
+    bench_close(&b);
+
+    // Whoever plays 20 cents sharp throughout is heard as in tune, and still doubled where he plays.
+    bench_open(&b, 0);
+    b.with_contour = true;
+    b.tuning_cents = 20;
+    set_contour(&b, 60, 0.5f, 1, 0.5f);
+    strike(&b, 60);
+    steps(&b, 10);
+    CHECK(fabs(find_event(&b, FENBY_NOTE_ON, 60)->bend - 0.2) < 1e-6, "%g", find_event(&b, FENBY_NOTE_ON, 60)->bend);
     bench_close(&b);
 }
 

@@ -72,8 +72,8 @@ static void test_shipped(void)
     }
     // What belongs to the room, the cable or the player is no business of an instrument's preset.
     static const fenby_parameter kept[] = {FENBY_INPUT_GAIN, FENBY_NOISE_GATE, FENBY_TRANSPOSE, FENBY_TUNING,
-                                           FENBY_MIDI_CHANNEL};
-    for (int i = 0; i < 5; i++) CHECK(!piano.has[kept[i]], "%s", fenby_parameter_table[kept[i]].symbol);
+                                           FENBY_FOLLOW_TUNING, FENBY_MIDI_CHANNEL};
+    for (int i = 0; i < 6; i++) CHECK(!piano.has[kept[i]], "%s", fenby_parameter_table[kept[i]].symbol);
 
     CHECK(load("Tight").parameters.value[FENBY_MODE] == FENBY_MODE_TIGHT, "mode");
     CHECK(load("Voice").parameters.value[FENBY_MAXIMUM_POLYPHONY] == 1, "polyphony");

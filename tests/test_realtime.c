@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: ISC
 // What the audio thread calls allocates nothing, locks nothing and makes no system call; the worker allocates
-// nothing after the start but for a new tuning; and a start that runs out of memory fails cleanly wherever it
-// does.
+// nothing after the start; and a start that runs out of memory fails cleanly wherever it does.
 //
 // The allocator and the locks are replaced by ones that take note. Under a sanitizer, which replaces them
 // itself, its hooks take note of the allocations alone.
@@ -217,7 +216,7 @@ static void cycle(fenby_engine *engine, unsigned long long *random, int at, uint
     fenby_engine_push(engine, music + at, n);
     (void)fenby_engine_has_work(engine);
     while (fenby_engine_pop(engine, fenby_engine_frames(engine), &event)) watch(w, &event);
-    if (luck < 0.05 && parameter != FENBY_TUNING) fenby_engine_set_parameter(engine, parameter, value);
+    if (luck < 0.05) fenby_engine_set_parameter(engine, parameter, value);
     if (luck > 0.05 && luck < 0.1) (void)fenby_engine_parameter(engine, parameter);
     if (luck > 0.1 && luck < 0.11) fenby_engine_end_notes(engine);
     fenby_engine_status_get(engine, &status);
@@ -253,24 +252,6 @@ static void test_long_random_run(void)
     CHECK(audio_calls == 0, "the audio thread made %ld calls, the first to %s", audio_calls, first_call);
     CHECK(worker_calls == 0, "the worker made %ld calls, the first to %s", worker_calls, first_call);
     CHECK(w.broken == 0, "%ld of %ld events break a promise", w.broken, w.events);
-    fenby_engine_free(engine);
-}
-
-// The one thing that allocates in the worker, once, when the knob has come to rest.
-static void test_new_tuning(void)
-{
-    fenby_engine *engine = open_engine();
-    int allocating = 0;
-    for (int i = 0; i + 256 <= 2 * RATE; i += 256) {
-        if (i < RATE) fenby_engine_set_parameter(engine, FENBY_TUNING, 430 + 10 * (float)i / RATE);
-        fenby_engine_push(engine, music + i, 256);
-        calls = 0;
-        begin();
-        fenby_engine_work(engine);
-        end();
-        allocating += calls > 0;
-    }
-    CHECK(allocating == 1, "%d hops allocated", allocating);
     fenby_engine_free(engine);
 }
 
@@ -314,7 +295,6 @@ int main(void)
     tiny_music(music, MUSIC, RATE, 1, onset_s, key);
     test_guard();
     test_long_random_run();
-    test_new_tuning();
 #ifndef SANITIZED
     test_out_of_memory();
 #endif

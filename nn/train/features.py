@@ -14,11 +14,10 @@ _LIBRARY = os.environ.get('FENBY_TRAIN_LIBRARY', os.path.join(_ROOT, 'build', 'l
 library = ctypes.CDLL(_LIBRARY)
 _floats = ctypes.POINTER(ctypes.c_float)
 library.fenby_cqt_new.restype = ctypes.c_void_p
-library.fenby_cqt_new.argtypes = [ctypes.c_double]
 library.fenby_cqt_reset.argtypes = [ctypes.c_void_p]
 library.fenby_cqt_process.argtypes = [ctypes.c_void_p, _floats, _floats]
 library.fenby_cqt_features_hash.restype = ctypes.c_uint64
-_cqt = library.fenby_cqt_new(440.0)
+_cqt = library.fenby_cqt_new()
 
 LEVELS = 200  # features are stored in bytes, this many to 1.0: half a decibel
 

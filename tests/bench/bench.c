@@ -9,11 +9,13 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "dsp/attack.h"
 #include "dsp/cqt.h"
 #include "dsp/engine.h"
 #include "dsp/features.h"
 #include "dsp/resampler.h"
 #include "dsp/ring.h"
+#include "dsp/tuning.h"
 #include "nn/net.h"
 
 enum { RATE = 48000, BLOCK = 64 };
@@ -205,7 +207,7 @@ int main(int argc, char **argv)
     fenby_resampler_free(resampler);
 
     // 3 cqt
-    fenby_cqt *cqt = fenby_cqt_new(440);
+    fenby_cqt *cqt = fenby_cqt_new();
     if (!cqt) return 1;
     t = timings_new(hops);
     for (size_t i = 0; i < done; i++) {
@@ -215,6 +217,14 @@ int main(int argc, char **argv)
     }
     report("3 cqt", &t);
     fenby_cqt_free(cqt);
+    fenby_tuning tuning = {0};
+    t = timings_new(hops);
+    for (size_t i = 0; i < done; i++) {
+        const double at = now_us();
+        fenby_tuning_process(&tuning, 440, true, features + i * FENBY_N_FEATURES);
+        record(&t, now_us() - at);
+    }
+    report("3 tuning", &t);
 
     // 4 net, in each arithmetic that this machine has
     const struct {
@@ -235,6 +245,18 @@ int main(int argc, char **argv)
         printf("%-22s %9.1f billion multiply-adds a second\n", "", (double)fenby_weights_macs(weights) / mean / 1e3);
         fenby_net_free(net);
     }
+
+    // 5 attacks: what each hop costs, and one look at every key
+    fenby_attack *attack = fenby_attack_new();
+    if (!attack) return 1;
+    t = timings_new(hops);
+    for (size_t i = 0; i < done; i++) {
+        const double at = now_us();
+        fenby_attack_push(attack, features + i * FENBY_N_FEATURES);
+        record(&t, now_us() - at);
+    }
+    report("5 attack", &t);
+    fenby_attack_free(attack);
 
     // 1-6 the engine, and what the audio thread pays for each block
     t = timings_new(hops * 2);

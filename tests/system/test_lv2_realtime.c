@@ -214,7 +214,7 @@ static void disturb(host *h, long i, unsigned long long *state)
     const fenby_parameter_info *info = &fenby_parameter_table[parameter];
     h->control[FENBY_PORT_ENABLED] = i % 3000 < 2900;
     h->control[FENBY_PORT_THRU] = i % 2000 < 1000;
-    if (i % 50 == 0 && parameter != FENBY_TUNING)
+    if (i % 50 == 0)
         h->control[FENBY_PORT_PARAMETERS + parameter] =
             (float)(info->minimum + test_random(state) * (info->maximum - info->minimum));
     if (i % 50 == 3)

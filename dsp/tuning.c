@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: ISC
+#include "tuning.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "features.h"
+
+enum {
+    LOWEST_BIN = 36,    // 55 Hz: below it the windows do not resolve a semitone
+    HIGHEST_BIN = 220,  // 1.9 kHz: above it partials are stretched
+    LONG = 0,
+    MEMORY_HOPS = 1723,  // 20 s
+    FEWEST_HOPS = 86,    // 1 s of sound, before anything is believed
+};
+
+static const float weakest_peak = 0.35f;    // -65 dB
+static const float below_loudest = 0.25f;   // 25 dB
+static const float agreement = 0.35f;       // length of the mean vote, 0 .. 1: below it there is no tuning to follow
+static const float farthest_cents = 45;     // half a semitone is the next key
+static const float step_cents = 0.2f;       // a hop: 17 cents a second
+static const float cents_per_bin = 1200.0f / FENBY_BINS_PER_OCTAVE;
+static const float pi = 3.14159265f;
+
+void fenby_tuning_reset(fenby_tuning *tuning)
+{
+    *tuning = (fenby_tuning){0};
+}
+
+static float level(const float *frame, int bin)
+{
+    return frame[bin * FENBY_N_RESOLUTIONS + LONG];
+}
+
+static void listen(fenby_tuning *tuning, const float *frame)
+{
+    float loudest = 0, re = 0, im = 0, weights = 0;
+    for (int bin = LOWEST_BIN; bin < HIGHEST_BIN; bin++) loudest = fmaxf(loudest, level(frame, bin));
+    const float least = fmaxf(loudest - below_loudest, weakest_peak);
+    for (int bin = LOWEST_BIN; bin < HIGHEST_BIN; bin++) {
+        const float here = level(frame, bin), below = level(frame, bin - 1), above = level(frame, bin + 1);
+        if (here < least || here <= below || here < above) continue;
+        const float peak = (float)(bin - 1) + 0.5f * (below - above) / (below - 2 * here + above);
+        const float angle = 2 * pi * peak / FENBY_BINS_PER_KEY, weight = exp2f((here - 1) * 8.3f);  // root of amplitude
+        re += weight * cosf(angle);
+        im += weight * sinf(angle);
+        weights += weight;
+    }
+    if (!(weights > 0)) return;
+    const float kept = 1 - 1.0f / MEMORY_HOPS;
+    tuning->re = tuning->re * kept + re / weights;
+    tuning->im = tuning->im * kept + im / weights;
+    tuning->heard = tuning->heard * kept + 1;
+}
+
+// Cents above the tuning that was set, at which what was heard lies; 0 while that cannot be told.
+static float heard_cents(const fenby_tuning *tuning, float set_cents)
+{
+    if (tuning->heard < FEWEST_HOPS || hypotf(tuning->re, tuning->im) < agreement * tuning->heard) return 0;
+    const float cents = 50 / pi * atan2f(tuning->im, tuning->re) - set_cents;
+    return fminf(fmaxf(remainderf(cents, 100), -farthest_cents), farthest_cents);
+}
+
+static float between(const float *frame, float bin, int resolution)
+{
+    const float inside = fminf(fmaxf(bin, 0), FENBY_N_BINS - 1);
+    const int below = inside < FENBY_N_BINS - 2 ? (int)inside : FENBY_N_BINS - 2;
+    const float *value = frame + below * FENBY_N_RESOLUTIONS + resolution;
+    return value[0] + (inside - (float)below) * (value[FENBY_N_RESOLUTIONS] - value[0]);
+}
+
+static void move(float *frame, float cents)
+{
+    if (cents == 0) return;
+    float before[FENBY_N_FEATURES];
+    memcpy(before, frame, sizeof before);
+    for (int bin = 0; bin < FENBY_N_BINS; bin++) {
+        for (int r = 0; r < FENBY_N_RESOLUTIONS; r++)
+            frame[bin * FENBY_N_RESOLUTIONS + r] = between(before, (float)bin + cents / cents_per_bin, r);
+    }
+}
+
+void fenby_tuning_process(fenby_tuning *tuning, float a4_hz, bool follow, float *frame)
+{
+    const float set_cents = 1200 * log2f(a4_hz / 440);
+    float wanted = 0;
+    if (follow) {
+        listen(tuning, frame);
+        wanted = heard_cents(tuning, set_cents);
+    } else {
+        fenby_tuning_reset(tuning);
+    }
+    tuning->cents += fminf(fmaxf(wanted - tuning->cents, -step_cents), step_cents);
+    move(frame, set_cents + tuning->cents);
+}
