@@ -15,14 +15,14 @@ enum {
     REFERENCE_NOTES = 500,   // whose loudness makes what is usual
     REFRACTORY_HOPS = 4,     // a key is not struck twice within 46 ms
     SETTLE_HOPS = 9,         // from the onset on until the sounding posterior can be relied on
-    SOUNDING_LAG_HOPS = 2,   // how far it and the contour run behind the sound
+    SOUNDING_LAG_HOPS = 2,   // how far it and the pitch run behind the sound
     LONGEST_LATENESS = 4,    // hops: no onset is believed to be longer past than lookahead and this
     NOBODY = -1,
 };
 
 static const float threshold_range_logits = 3;  // how far the parameters move a threshold, either way
 static const float bend_step = 0.05f;           // semitones
-static const float bend_salience = 0.2f;        // a contour weaker than this tells nothing
+static const float most_cents = 100;            // of a bend
 static const float velocity_per_attack = 0.6f;  // decibels of velocity for one of the attack
 static const float softest_velocity = 0.05f;    // of 0 .. 1
 
@@ -213,14 +213,12 @@ static int oldest_note(const fenby_note_tracker *tracker)
     return oldest;
 }
 
-// The bend that the contour tells, or the old one where it tells nothing.
+// In semitones; the old one where nothing tells.
 static float bend_of(const fenby_posteriors *posteriors, int key, float old)
 {
-    if (!posteriors->contour) return old;
-    const float *bins = posteriors->contour + key * FENBY_BINS_PER_KEY;
-    const float sum = bins[0] + bins[1] + bins[2];
-    if (!(sum > bend_salience) || !isfinite(sum)) return old;
-    return (bins[2] - bins[0]) / sum / FENBY_BINS_PER_KEY + posteriors->tuning_cents / 100;
+    if (!posteriors->cents) return old;
+    const float cents = posteriors->cents[key] + posteriors->tuning_cents;
+    return isfinite(cents) ? fminf(fmaxf(cents, -most_cents), most_cents) / 100 : old;
 }
 
 static double onset_age_hops(const fenby_posteriors *posteriors, int key, const settings *s)
@@ -404,7 +402,7 @@ void fenby_note_tracker_process(fenby_note_tracker *tracker, const fenby_posteri
     const int n = find_onsets(tracker, posteriors, &s, parameters, onsets);
     for (int i = 0; i < n; i++) start_note(tracker, onsets[i], posteriors, time, &s, parameters);
 
-    for (int key = 0; key < FENBY_N_KEYS && posteriors->contour; key++) {
+    for (int key = 0; key < FENBY_N_KEYS && posteriors->cents; key++) {
         if (tracker->keys[key].active) bend_note(tracker, key, posteriors, time, &s);
     }
     // The next hop comes a hop later, give or take a frame.

@@ -25,7 +25,7 @@
 // - The minimum length holds for notes that fade. One that is struck again, displaced or ended (panic) is cut.
 // - A velocity is the mean of what the network says of the last notes, moved by how much harder than they this
 //   one was struck (attack.h); the first is the network's own.
-// - Bends are the centroid of a key's three contour bins, sent when it has moved by more than 5 cents.
+// - Bends are sent when the pitch has moved by more than 5 cents.
 #ifndef FENBY_NOTE_TRACKER_H
 #define FENBY_NOTE_TRACKER_H
 
@@ -48,8 +48,8 @@ typedef struct {
     const fenby_attack *attack;  // or NULL: the velocity is the network's alone
     const float *onset_age;  // [88][age_channels] or NULL: hops from the onset to the end of this hop
     size_t age_channels;     // 1, or one for each head
-    const float *contour;    // [88][3] or NULL: no bends
-    float tuning_cents;      // by how much the contour's zero lies above the tuning: bends are from there (tuning.h)
+    const float *cents;      // [88] from each key to what sounds there (pitch.h), or NULL: no bends
+    float tuning_cents;      // how far the keys lie above the tuning that was set (tuning.h): part of the bend
     float level_db;          // input peak in this hop
 } fenby_posteriors;
 

@@ -14,6 +14,7 @@
 #include "heads.h"
 #include "latency.h"
 #include "note_tracker.h"
+#include "pitch.h"
 #include "resampler.h"
 #include "tuning.h"
 
@@ -28,7 +29,7 @@ static const float level_fall_db = 0.25f;    // of the meter, a hop: 21 dB a sec
 typedef struct {
     fenby_net *net;
     fenby_heads heads;
-    int onset, sounding, velocity, onset_age, contour;  // numbers of the outputs, -1: none
+    int onset, sounding, velocity, onset_age;  // numbers of the outputs, -1: none
     size_t age_channels;
 } model;
 
@@ -59,7 +60,6 @@ static bool model_open(model *m, const fenby_weights *weights, char *error, size
     m->sounding = fenby_weights_find_output(weights, "sounding");
     m->velocity = fenby_weights_find_output(weights, "velocity");
     m->onset_age = fenby_weights_find_output(weights, "onset_age");
-    m->contour = fenby_weights_find_output(weights, "contour");
     if (m->onset_age >= 0)
         m->age_channels = (size_t)fenby_weights_output(weights, (size_t)m->onset_age).channels;
     m->net = fenby_net_new(weights, FENBY_SIMD_BEST);
@@ -194,6 +194,8 @@ static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
                          t->cqt_frame);
     fenby_net_process(m->net, t->cqt_frame);
     fenby_attack_push(t->attack, t->cqt_frame);
+    float cents[FENBY_N_KEYS];
+    fenby_pitch_of_keys(t->cqt_frame, cents);
     const fenby_posteriors posteriors = {
         .onset = output(m, m->onset),
         .sounding = output(m, m->sounding),
@@ -201,7 +203,7 @@ static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
         .attack = t->attack,
         .onset_age = output(m, m->onset_age),
         .age_channels = m->age_channels,
-        .contour = output(m, m->contour),
+        .cents = cents,
         .tuning_cents = t->tuning.cents,
         .level_db = hop_db,
     };

@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from config import BINS, HOP
+from config import BINS, HOP, KEYS
 
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 _LIBRARY = os.environ.get('FENBY_TRAIN_LIBRARY', os.path.join(_ROOT, 'build', 'libfenby-train.so'))
@@ -17,6 +17,7 @@ library.fenby_cqt_new.restype = ctypes.c_void_p
 library.fenby_cqt_reset.argtypes = [ctypes.c_void_p]
 library.fenby_cqt_process.argtypes = [ctypes.c_void_p, _floats, _floats]
 library.fenby_cqt_features_hash.restype = ctypes.c_uint64
+library.fenby_pitch_of_keys.argtypes = [_floats, _floats]
 _cqt = library.fenby_cqt_new()
 
 LEVELS = 200  # features are stored in bytes, this many to 1.0: half a decibel
@@ -37,6 +38,13 @@ def cqt(samples):
         library.fenby_cqt_process(_cqt, ctypes.cast(source + 4 * HOP * i, _floats),
                                ctypes.cast(target + 4 * 2 * BINS * i, _floats))
     return frames
+
+
+def cents_of_keys(frame):
+    """Cents from each key to what sounds there, NAN where nothing does (dsp/pitch.c); of one frame of cqt()."""
+    frame, cents = np.ascontiguousarray(frame, np.float32), np.empty(KEYS, np.float32)
+    library.fenby_pitch_of_keys(frame.ctypes.data_as(_floats), cents.ctypes.data_as(_floats))
+    return cents
 
 
 def to_bytes(frames):

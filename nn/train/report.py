@@ -184,11 +184,13 @@ def pitch(x, low_hz=70, high_hz=1400, window=1024):
 
 
 def contour_errors(model, path, reference):
-    """Cents between the contour output and YIN, in the frames in which one labelled note sounds."""
+    """Cents between YIN and, first, what is measured (dsp/pitch.c), second, the contour output, in the frames in which
+    one labelled note sounds: rows of two."""
     net = Net(model['layers'])
     net.load_state_dict(export.to_state(model, net.state_dict()))
     x = recordings.read_sound(path)
-    p = evaluate.posteriors(net.eval(), features.cqt(x))
+    frames = features.cqt(x)
+    p = evaluate.posteriors(net.eval(), frames)
     true, errors = pitch(x), []
     lag = 2  # frames: training moves the contour's target by as much
     for t, cents in enumerate(true):
@@ -198,8 +200,10 @@ def contour_errors(model, path, reference):
         if len(sounding) != 1 or not abs(cents - sounding[0]) < 0.6 or frame >= p['contour'].shape[1]:
             continue
         bins = p['contour'][:, frame, int(sounding[0]) - config.LOWEST_KEY]
-        if bins.sum() > 0.2:
-            errors.append(100 * ((bins[2] - bins[0]) / bins.sum() / 3 - (cents - sounding[0])))
+        measured = features.cents_of_keys(frames[frame])[int(sounding[0]) - config.LOWEST_KEY]
+        if bins.sum() > 0.2 and np.isfinite(measured):
+            guessed = 100 * (bins[2] - bins[0]) / bins.sum() / 3
+            errors.append(np.array([measured, guessed]) - 100 * (cents - sounding[0]))
     return errors
 
 
@@ -330,7 +334,8 @@ def contour_text(model, files):
         for kind in ('voice', 'violin'):
             if kind in name:
                 errors.setdefault(kind, []).extend(contour_errors(model, sound, as_columns(notes)))
-    return ''.join(f'Contour against YIN, {k}: median error {np.median(np.abs(e)):.0f} cents ({len(e)} frames).\n' for k, e in errors.items() if e)
+    return ''.join(f'Pitch against YIN, {k}: median error {m[0]:.1f} cents measured, {m[1]:.0f} by the contour output ({n} frames).\n'
+                   for k, m, n in ((k, np.median(np.abs(e), 0), len(e)) for k, e in errors.items() if e))
 
 
 if __name__ == '__main__':

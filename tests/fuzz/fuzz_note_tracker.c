@@ -16,7 +16,7 @@ typedef struct {
     fenby_parameters parameters;
     fenby_posteriors posteriors;
     float onset[FENBY_N_KEYS * FENBY_MAX_HEADS], sounding[FENBY_N_KEYS], velocity[FENBY_N_KEYS];
-    float onset_age[FENBY_N_KEYS * FENBY_MAX_HEADS], contour[FENBY_N_CONTOUR];
+    float onset_age[FENBY_N_KEYS * FENBY_MAX_HEADS], cents[FENBY_N_KEYS];
     double hop_frames, end_frame;
     int64_t decided_frame, last_frame;
     bool drained;  // before this hop
@@ -81,7 +81,7 @@ static void read_outputs(world *w, fuzz_bytes *input)
         .velocity = which & 1 ? w->velocity : NULL,
         .onset_age = which & 2 ? w->onset_age : NULL,
         .age_channels = which & 4 ? w->heads.count : 1,
-        .contour = which & 8 ? w->contour : NULL,
+        .cents = which & 8 ? w->cents : NULL,
     };
 }
 
@@ -92,7 +92,7 @@ static void change_key(world *w, fuzz_bytes *input)
     w->sounding[key] = posterior(input);
     w->velocity[key] = posterior(input);
     w->onset_age[key] = posterior(input) * 20;
-    w->contour[key * FENBY_BINS_PER_KEY + head % FENBY_BINS_PER_KEY] = posterior(input);
+    w->cents[key] = 100 * posterior(input);
 }
 
 static void change_parameter(world *w, fuzz_bytes *input)

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: ISC
+#include "pitch.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+#include "features.h"
+
+enum {
+    N_HARMONICS = 4,
+    REACH = 2,  // bins: two thirds of a semitone
+    LONG = 0,
+};
+
+static const int harmonic_bins[N_HARMONICS] = {0, 36, 57, 72};
+static const float harmonic_cents[N_HARMONICS] = {0, 0, 1.955f, 0};  // of the harmonic above its bin
+static const float weakest_peak = 0.2f;                              // -80 dB
+static const float cents_per_bin = 1200.0f / FENBY_BINS_PER_OCTAVE;
+
+static float level(const float *frame, int bin)
+{
+    return frame[bin * FENBY_N_RESOLUTIONS + LONG];
+}
+
+// The loudest bin within reach of one, if it is a peak; else -1.
+static int find_peak(const float *frame, int centre)
+{
+    int loudest = centre - REACH;
+    for (int bin = loudest + 1; bin <= centre + REACH; bin++)
+        if (level(frame, bin) > level(frame, loudest)) loudest = bin;
+    const float here = level(frame, loudest);
+    const bool is_peak = here > weakest_peak && here > level(frame, loudest - 1) && here >= level(frame, loudest + 1);
+    return is_peak ? loudest : -1;
+}
+
+static float cents_of_key(const float *frame, int key)
+{
+    float sum = 0, weights = 0;
+    for (int i = 0; i < N_HARMONICS; i++) {
+        const int centre = FENBY_BINS_PER_KEY * key + 1 + harmonic_bins[i];
+        if (centre - REACH - 1 < 0 || centre + REACH + 1 >= FENBY_N_BINS) continue;
+        const int peak = find_peak(frame, centre);
+        if (peak < 0) continue;
+        const float below = level(frame, peak - 1), here = level(frame, peak), above = level(frame, peak + 1);
+        const float bins = (float)(peak - centre) + 0.5f * (below - above) / (below - 2 * here + above);
+        const float weight = exp2f((here - 1) * 8.3f);  // the root of its amplitude
+        sum += weight * (bins * cents_per_bin - harmonic_cents[i]);
+        weights += weight;
+    }
+    return weights > 0 ? sum / weights : NAN;
+}
+
+void fenby_pitch_of_keys(const float *frame, float *cents)
+{
+    for (int key = 0; key < FENBY_N_KEYS; key++) cents[key] = cents_of_key(frame, key);
+}
