@@ -40,9 +40,9 @@ typedef struct {
 
 // What the parameters mean for this hop.
 typedef struct {
-    size_t head;
+    size_t head, early_head;  // the mode's, and one a hop quicker, or the same
     float lookahead;
-    float onset_threshold, note_threshold;
+    float onset_threshold, early_threshold, note_threshold;
     int64_t release_hops;
     int64_t minimum_frames;
     bool tight, sustain, gate_open;
@@ -139,6 +139,14 @@ uint32_t fenby_note_tracker_latency_frames(const fenby_note_tracker *tracker,
                                       tracker->heads.lookahead[head_of(tracker, parameters)]);
 }
 
+// The head that looks a hop less far ahead, or the same one.
+static size_t early_head_of(const fenby_heads *heads, size_t head)
+{
+    for (size_t i = 0; i < heads->count; i++)
+        if (heads->lookahead[i] == heads->lookahead[head] - 1) return i;
+    return head;
+}
+
 static settings read_settings(const fenby_note_tracker *tracker, const fenby_parameters *parameters,
                               int64_t decided_frame)
 {
@@ -153,8 +161,11 @@ static settings read_settings(const fenby_note_tracker *tracker, const fenby_par
         .sustain = value[FENBY_SUSTAIN] != 0,
         .latency_frames = fenby_note_tracker_latency_frames(tracker, parameters),
     };
+    s.early_head = early_head_of(&tracker->heads, s.head);
     s.lookahead = tracker->heads.lookahead[s.head];
     s.onset_threshold = move_threshold(tracker->heads.threshold[s.head], 1 - value[FENBY_SENSITIVITY]);
+    s.early_threshold = move_threshold(tracker->heads.threshold[s.early_head], 1 - value[FENBY_SENSITIVITY]);
+    s.early_threshold = (1 + s.early_threshold) / 2;
     s.gate_open = (float)tracker->quiet_hops <= s.lookahead + 1;
     s.earliest_frame = decided_frame;
     if (s.tight) s.earliest_frame += fenby_latency_margin_frames(tracker->rate_hz, tracker->block_frames);
@@ -354,24 +365,29 @@ static void bend_note(fenby_note_tracker *tracker, int key, const fenby_posterio
 
 // --- one hop -----------------------------------------------------------------------------------------------
 
+// 1 and more: a note starts. The quicker head is believed when it is twice as sure.
+static float onset_evidence(const float *onset, const settings *s)
+{
+    return fmaxf(onset[s->head] / s->onset_threshold, onset[s->early_head] / s->early_threshold);
+}
+
 // The keys at which a note starts now, the surest first. Returns how many.
 static int find_onsets(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, const settings *s,
                        const fenby_parameters *parameters, int onsets[FENBY_N_KEYS])
 {
-    const float *onset = posteriors->onset + s->head;
-    const size_t stride = tracker->heads.count;
+    float evidence[FENBY_N_KEYS];
     const int lowest = (int)parameters->value[FENBY_LOWEST_KEY_PARAMETER] - FENBY_LOWEST_KEY;
     const int highest = (int)parameters->value[FENBY_HIGHEST_KEY_PARAMETER] - FENBY_LOWEST_KEY;
     int n = 0;
     for (int key = 0; key < FENBY_N_KEYS; key++) {
         key_state *k = &tracker->keys[key];
-        const float p = onset[(size_t)key * stride];
-        if (p < s->onset_threshold / 2) k->armed = true;
-        if (!(p >= s->onset_threshold) || !k->armed || tracker->hop - k->start_hop < REFRACTORY_HOPS ||
+        evidence[key] = onset_evidence(posteriors->onset + (size_t)key * tracker->heads.count, s);
+        if (evidence[key] < 0.5f) k->armed = true;
+        if (!(evidence[key] >= 1) || !k->armed || tracker->hop - k->start_hop < REFRACTORY_HOPS ||
             !s->gate_open || key < lowest || key > highest)
             continue;
         int place = n++;
-        for (; place > 0 && onset[(size_t)onsets[place - 1] * stride] < p; place--)
+        for (; place > 0 && evidence[onsets[place - 1]] < evidence[key]; place--)
             onsets[place] = onsets[place - 1];
         onsets[place] = key;
     }

@@ -61,8 +61,25 @@ static void insert(fenby_schedule *schedule, const fenby_event *event)
     *place = *event;
 }
 
+// Bends run ahead of the decision that the note ended: those from `frame` on are not to come out.
+static void drop_bends(fenby_schedule *schedule, int key, int64_t frame)
+{
+    fenby_event *events = schedule->events + schedule->first;
+    int64_t last = schedule->skipped_frame;
+    size_t kept = 0;
+    for (size_t i = 0; i < schedule->count; i++) {
+        const bool is_keys = events[i].key == key;
+        if (is_keys && events[i].type == FENBY_BEND && events[i].frame >= frame) continue;
+        if (is_keys) last = events[i].frame;
+        events[kept++] = events[i];
+    }
+    if (kept < schedule->count && last < schedule->key_frame[key]) schedule->key_frame[key] = last;
+    schedule->count = kept;
+}
+
 void fenby_schedule_add(fenby_schedule *schedule, fenby_event *event)
 {
+    if (event->type == FENBY_NOTE_OFF) drop_bends(schedule, event->key, event->frame);
     int64_t *key_frame = &schedule->key_frame[event->key];
     const int64_t after_key = *key_frame + (event->type == FENBY_NOTE_OFF);
     if (event->frame < schedule->skipped_frame) event->frame = schedule->skipped_frame;

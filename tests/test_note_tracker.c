@@ -344,7 +344,7 @@ static void test_modes(void)
         bench b;
         bench_open(&b, 0);
         b.parameters.value[FENBY_MODE] = (float)mode;
-        for (int head = 0; head < N_HEADS; head++) b.onset[39 + head][head] = 0.9f;
+        for (int head = 0; head < N_HEADS; head++) b.onset[39 + head][head] = 0.7f;
         steps(&b, 30);
         CHECK_COUNT(&b, FENBY_NOTE_ON, -1, 1);
         CHECK_COUNT(&b, FENBY_NOTE_ON, 60 + mode, 1);
@@ -651,6 +651,54 @@ static void test_bends(void)
     bench_close(&b);
 }
 
+// A note that is struck again while it bends starts in its time: no bend of the old one holds it up.
+static void test_bends_and_restrikes(int mode)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.with_cents = true;
+    b.parameters.value[FENBY_MODE] = (float)mode;
+    for (int i = 0; i < 60; i++) {
+        set_cents(&b, 60, i % 2 ? 30 : -30);
+        if (i == 10 || i == 35) set_onset(&b, 60, 0.9f);
+        if (i == 13 || i == 38) set_onset(&b, 60, 0);
+        b.sounding[60 - FENBY_LOWEST_KEY] = 0.9f;
+        step(&b);
+    }
+    int ons = 0, bends = 0, wrong = 0;
+    const int64_t latency = fenby_note_tracker_latency_frames(b.tracker, &b.parameters);
+    for (int i = 0; i < b.n_events; i++) {
+        const fenby_event *e = &b.events[i];
+        ons += e->type == FENBY_NOTE_ON;
+        bends += e->type == FENBY_BEND;
+        wrong += e->type == FENBY_NOTE_ON && e->frame - e->sound_frame > latency + 2 * hop_frames;
+        wrong += i > 0 && e->frame < b.events[i - 1].frame;
+        wrong += e->type == FENBY_NOTE_OFF && i + 1 < b.n_events && b.events[i + 1].type == FENBY_BEND;
+    }
+    CHECK(ons == 2 && bends > 20 && wrong == 0, "mode %d: %d notes, %d bends, %d wrong", mode, ons, bends, wrong);
+    bench_close(&b);
+}
+
+// The head that looks a hop less far ahead starts a note when it is twice as sure.
+static void test_early_head(void)
+{
+    const struct {
+        float live, early;
+        int notes;
+    } cases[] = {{0, 0.74f, 0}, {0, 0.76f, 1}, {0.59f, 0, 0}, {0.61f, 0, 1}, {NAN, 0.9f, 1}, {0.7f, NAN, 1}, {NAN, NAN, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bench b;
+        bench_open(&b, 0);
+        b.onset[39][0] = cases[i].early;
+        b.onset[39][1] = cases[i].live;
+        steps(&b, 3);
+        b.onset[39][0] = b.onset[39][1] = 0;
+        steps(&b, 10);
+        CHECK(count_events(&b, FENBY_NOTE_ON, 60) == cases[i].notes, "case %zu: %d", i, count_events(&b, FENBY_NOTE_ON, 60));
+        bench_close(&b);
+    }
+}
+
 // --- the schedule ------------------------------------------------------------------------------------------
 
 static fenby_event event_of(fenby_event_type type, uint8_t key, int64_t frame)
@@ -789,6 +837,8 @@ int main(void)
     test_keys();
     test_shared_output_key();
     test_bends();
+    for (int mode = 0; mode < FENBY_N_MODES; mode++) test_bends_and_restrikes(mode);
+    test_early_head();
     test_schedule();
     test_promises(0, 1);
     test_promises(8192, 2);
