@@ -35,7 +35,7 @@ struct fenby_engine {
     atomic_bool end_notes;
     _Atomic int64_t wake_frame;  // enough for the worker's next hop
     _Atomic uint64_t late_events, overruns, lost_frames;
-    _Atomic float level_db, worker_load;
+    _Atomic float level_db, worker_load, a4_hz;
     _Atomic uint32_t sounding, latency_frames;
 
     // Audio thread.
@@ -81,6 +81,7 @@ void fenby_engine_status_get(const fenby_engine *engine, fenby_engine_status *st
         .lost_frames = atomic_load_explicit(&engine->lost_frames, memory_order_relaxed),
         .level_db = atomic_load_explicit(&engine->level_db, memory_order_relaxed),
         .worker_load = atomic_load_explicit(&engine->worker_load, memory_order_relaxed),
+        .a4_hz = atomic_load_explicit(&engine->a4_hz, memory_order_relaxed),
         .sounding = atomic_load_explicit(&engine->sounding, memory_order_relaxed),
         .latency_frames = atomic_load_explicit(&engine->latency_frames, memory_order_relaxed),
     };
@@ -99,6 +100,8 @@ static void publish(fenby_engine *engine)
     const fenby_transcriber *t = engine->worker.transcriber;
     const uint32_t latency_frames = fenby_transcriber_latency_frames(t, &engine->worker.parameters);
     atomic_store_explicit(&engine->level_db, fenby_transcriber_level_db(t), memory_order_relaxed);
+    const float a4_hz = fenby_transcriber_a4_hz(t, &engine->worker.parameters);
+    atomic_store_explicit(&engine->a4_hz, a4_hz, memory_order_relaxed);
     atomic_store_explicit(&engine->sounding, fenby_transcriber_sounding(t), memory_order_relaxed);
     atomic_store_explicit(&engine->latency_frames, latency_frames, memory_order_relaxed);
     atomic_store_explicit(&engine->wake_frame, fenby_transcriber_next_decision(t), memory_order_relaxed);

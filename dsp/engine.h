@@ -37,6 +37,7 @@ typedef struct {
     uint64_t lost_frames;   // samples in those gaps
     float level_db;         // input peak, decaying
     float worker_load;      // worker time over audio time, smoothed
+    float a4_hz;            // the tuning now followed (tuning.h)
     uint32_t sounding;      // notes now sounding
     uint32_t latency_frames;
 } fenby_engine_status;

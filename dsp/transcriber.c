@@ -288,6 +288,11 @@ float fenby_transcriber_level_db(const fenby_transcriber *t)
     return t->level_db;
 }
 
+float fenby_transcriber_a4_hz(const fenby_transcriber *t, const fenby_parameters *parameters)
+{
+    return parameters->value[FENBY_TUNING] * exp2f(t->tuning.cents / 1200);
+}
+
 uint32_t fenby_transcriber_sounding(const fenby_transcriber *t)
 {
     return fenby_note_tracker_sounding(t->tracker);

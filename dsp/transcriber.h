@@ -59,6 +59,8 @@ void fenby_transcriber_set_tap(fenby_transcriber *transcriber, fenby_tap tap, vo
 int64_t fenby_transcriber_next_decision(const fenby_transcriber *transcriber);
 
 float fenby_transcriber_level_db(const fenby_transcriber *transcriber);  // input peak after the gain, decaying
+float fenby_transcriber_a4_hz(const fenby_transcriber *transcriber,
+                              const fenby_parameters *parameters);  // where A4 is taken to lie (tuning.h)
 uint32_t fenby_transcriber_sounding(const fenby_transcriber *transcriber);
 uint32_t fenby_transcriber_latency_frames(const fenby_transcriber *transcriber,
                                           const fenby_parameters *parameters);

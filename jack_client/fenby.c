@@ -213,13 +213,15 @@ static bool fills_standard_output(const fenby_job *job)
     return false;
 }
 
-// "song.wav: 412 notes in 63.2 s, 41 x real time: song.mid, song.csv"
+// "song.wav: 412 notes in 63.2 s, A4 at 441 Hz, 41 x real time: song.mid, song.csv"
 static void print_summary(const transcription *t)
 {
     if (t->options->quiet) return;
     FILE *stream = fills_standard_output(t->job) ? stderr : stdout;
-    fprintf(stream, "%s: %zu notes in %.1f s, %.0f x real time:", base_name(t->job->input), t->notes.count,
-            duration_s(t), speed(t));
+    fenby_engine_status status;
+    fenby_engine_status_get(t->engine, &status);
+    fprintf(stream, "%s: %zu notes in %.1f s, A4 at %.0f Hz, %.0f x real time:", base_name(t->job->input),
+            t->notes.count, duration_s(t), status.a4_hz, speed(t));
     for (int kind = 0; kind < FENBY_N_OUTPUTS; kind++)
         if (t->job->outputs[kind]) fprintf(stream, "%s %s", kind ? "," : "", t->job->outputs[kind]);
     fputc('\n', stream);

@@ -277,8 +277,8 @@ static void on_status(fenby_jack_osc *osc, const fenby_jack_message *message)
     lo_message pairs = lo_message_new();
     lo_message_add(pairs, "sisisi", "running", (int)status.is_running, "latency_frames",
                    (int)engine->latency_frames, "sounding", (int)engine->sounding);
-    lo_message_add(pairs, "sfsfsfsf", "latency_ms", (float)status.latency_ms, "rate_hz", (float)client->rate_hz,
-                   "level_db", engine->level_db, "jack_load", client->jack_load);
+    lo_message_add(pairs, "sfsfsfsfsf", "latency_ms", (float)status.latency_ms, "rate_hz", (float)client->rate_hz,
+                   "level_db", engine->level_db, "a4_hz", engine->a4_hz, "jack_load", client->jack_load);
     lo_message_add(pairs, "sfshshshsh", "load", engine->worker_load, "late_events",
                    (int64_t)engine->late_events, "overruns", (int64_t)engine->overruns, "xruns",
                    (int64_t)client->xruns, "dropped_packets", (int64_t)osc->n_dropped);

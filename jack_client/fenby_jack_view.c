@@ -113,6 +113,7 @@ static void draw_meter(fenby_jack_view *view, const fenby_jack_control_status *s
     else put(view, "         ");
     const bool shows_clip = view->clip_at_s > 0 && fenby_jack_now_s() - view->clip_at_s < clip_s;
     if (shows_clip) put(view, "  %sCLIP%s", red, plain);
+    else if (status->is_running) put(view, "  %sA4 %.1f Hz%s", dim, status->client.engine.a4_hz, plain);
     end_line(view);
     end_line(view);
 }

@@ -393,6 +393,23 @@ static void test_parameters_and_status(void)
     CHECK(fabs(studio - status.latency_frames - 3 * 256 * RATE / 22050.0) < 1, "three hops less in mode live");
     CHECK(fabsf(status.level_db + 6.02f) < 0.1f, "level %g dB", status.level_db);
     CHECK(status.worker_load > 0 && status.worker_load < 1, "load %g", status.worker_load);
+
+    // A tone 20 cents above A4 is followed.
+    fenby_engine_reset(engine);
+    for (int i = 0; i < RATE; i++) music[i] = (float)(0.3 * sin(2 * M_PI * 440 * exp2(0.2 / 12) * i / RATE));
+    for (int second = 0; second < 3; second++) {
+        fenby_engine_push(engine, music, RATE);
+        fenby_engine_work(engine);
+    }
+    const float a4_hz = status_of(engine).a4_hz;
+    CHECK(fabs(a4_hz - 440 * exp2(0.2 / 12)) < 0.5, "A4 at %g Hz", a4_hz);
+    fenby_engine_set_parameter(engine, FENBY_FOLLOW_TUNING, 0);
+    fenby_engine_set_parameter(engine, FENBY_TUNING, 442);
+    for (int second = 0; second < 3; second++) {
+        fenby_engine_push(engine, music, RATE);
+        fenby_engine_work(engine);
+    }
+    CHECK(status_of(engine).a4_hz == 442, "as set: %g Hz", status_of(engine).a4_hz);
     fenby_engine_free(engine);
 }
 

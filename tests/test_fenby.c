@@ -179,7 +179,7 @@ static void test_outputs(void)
     RUNS("$F $M music.wav -o a.mid --csv a.csv --plot a.png");
     const int n = read_csv("a.csv");
     char expected[200];
-    snprintf(expected, sizeof expected, "music.wav: %d notes in 3.0 s, ", n);
+    snprintf(expected, sizeof expected, "music.wav: %d notes in 3.0 s, A4 at 440 Hz, ", n);
     CHECK(!strncmp(output, expected, strlen(expected)), "%s", output);
     CHECK(strstr(output, " x real time: a.mid, a.csv, a.png\n"), "%s", output);
     CHECK(count_heard(n) * 2 >= n_true, "%d of %d notes heard", count_heard(n), n_true);

@@ -205,7 +205,7 @@ def talk(port, folder):
     peer = Peer(port)
     path, pairs = peer.ask("/fenby/status")
     status = dict(zip(pairs[::2], pairs[1::2]))
-    names = {"load", "late_events", "overruns", "level_db", "xruns", "model"}
+    names = {"load", "late_events", "overruns", "level_db", "a4_hz", "xruns", "model"}
     check(status.get("running") == 1 and status["latency_ms"] > 10 and status["rate_hz"] > 8000 and
           names <= set(status), f"/fenby/status: {status}")
     talk_parameters(peer)
