@@ -273,8 +273,9 @@ fuzz-run: $(FUZZ)
 	@tests/fuzz/run.sh $(BUILD) $(MINUTES) $(FUZZERS)
 
 bench: setup
-	+$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench
+	+$(MAKE) --no-print-directory $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/hops
 	@$(BUILD)/tests/bench/bench
+	@tests/bench/instructions.sh $(BUILD)/tests/bench/hops
 ifeq ($(LV2),yes)
 	+$(MAKE) --no-print-directory plugin
 	@tests/bench/lv2bench.sh $(BUILD)/fenby.lv2

@@ -23,7 +23,7 @@ fetch() {
 }
 [ -e "$root/usr/lib/aarch64-linux-gnu/libsamplerate.so" ] || fetch
 
-tests="ring heads net weights note_tracker parameters cqt resampler transcriber engine"
+tests="ring heads net weights note_tracker parameters cqt tuning attack pitch resampler transcriber engine"
 programs=
 for test in $tests; do programs="$programs $folder/tests/test_$test"; done
 lib=$root/usr/lib/aarch64-linux-gnu

@@ -28,7 +28,7 @@ for name; do
     mkdir -p "$corpus" "$folder/findings/$name"
     rm -rf "${seeds:?}"/*
     command -v "seed_$name" >/dev/null && "seed_$name"
-    "$folder/tests/fuzz/fuzz_$name" -max_total_time=$(awk "BEGIN { print int($minutes * 60) }") -timeout=20 \
+    "$folder/tests/fuzz/fuzz_$name" -max_total_time=$(awk "BEGIN { print int($minutes * 60) + 1 }") -timeout=20 \
         -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$folder/findings/$name/" "$corpus" "$seeds" \
         >"$log" 2>&1 || status=1
     awk -v name="$name" '
