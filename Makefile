@@ -155,9 +155,9 @@ $(BUNDLE)/manifest.ttl: $(BUILD)/ttl/make_ttl $(PRESETS)
 
 # For training: the CQT, and the loops that PyTorch is slow at. Runs where it is built, hence -march=native.
 train-library: $(BUILD)/libfenby-train.so
-$(BUILD)/libfenby-train.so: dsp/cqt.c dsp/pitch.c nn/train/batch_norm.c $(wildcard dsp/*.h nn/train/*.h) Makefile
+$(BUILD)/libfenby-train.so: dsp/cqt.c dsp/pitch.c nn/train/batch_norm.c nn/train/gru.c $(wildcard dsp/*.h nn/train/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -MMD -MP,$(FLAGS)) -fvisibility=default -O3 -march=native -fopenmp-simd -shared \
+	$(CC) $(filter-out -MMD -MP,$(FLAGS)) -fvisibility=default -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math -shared \
 	    $(filter %.c,$^) -o $@ $(call pkg,libs,fftw3 fftw3f) -lm
 
 # --- tests --------------------------------------------------------------------------------------------------------
@@ -177,7 +177,9 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libprograms.a $(LIBRARY) Makefile
 
 $(BUILD)/tests/test_batch_norm: TEST_OBJECTS = $(BUILD)/nn/train/batch_norm.o
 $(BUILD)/tests/test_batch_norm: $(BUILD)/nn/train/batch_norm.o
-$(BUILD)/nn/train/batch_norm.o: CFLAGS += -fopenmp-simd
+$(BUILD)/tests/test_gru: TEST_OBJECTS = $(BUILD)/nn/train/gru.o
+$(BUILD)/tests/test_gru: $(BUILD)/nn/train/gru.o
+$(BUILD)/nn/train/batch_norm.o $(BUILD)/nn/train/gru.o: CFLAGS += -fopenmp-simd
 
 # Tests of the plugin are hosts: they know its ports and messages.
 LV2_LIFE = $(BUILD)/tests/system/life_lv2

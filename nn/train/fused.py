@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""Batch norm, skip connection and ReLU in one pass over memory (batch_norm.c) for training on a CPU in bfloat16."""
+"""For training on a CPU in bfloat16: batch norm, skip connection and ReLU in one pass over memory (batch_norm.c), and a
+gated recurrent unit (gru.c)."""
 import ctypes
 
 import torch
+import torch.nn.functional as F
 
 from features import library
 
@@ -12,6 +14,10 @@ _forward.argtypes = [_pointer, _pointer, _long, _pointer, _long, _int, _long, _i
                      _pointer, _pointer]
 _backward.argtypes = [_pointer, _pointer, _long, _pointer, _pointer, _long, _pointer, _int, _long, _int, _pointer,
                       _float, _pointer, _pointer, _pointer, _pointer]
+
+
+_gru_forward, _gru_backward = library.fenby_gru_forward, library.fenby_gru_backward
+_gru_forward.argtypes = _gru_backward.argtypes = [_pointer] * 5 + [_int] * 4
 
 
 def _empty(*shape):
@@ -47,6 +53,36 @@ class _NormAddRelu(torch.autograd.Function):
                   gy.data_ptr(), clips, frames * keys, channels, gamma.data_ptr(), ctx.epsilon, mean.data_ptr(),
                   variance.data_ptr(), dgamma.data_ptr(), dbeta.data_ptr())
         return gy, dgamma, dbeta, None, gskip if ctx.skips else None, None
+
+
+class _Gru(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, gates, weight, bias):
+        clips, frames, keys, units = *gates.shape[:3], weight.shape[1]
+        states, hidden = torch.empty(clips, frames, keys, units), torch.empty(clips, frames, keys, units)
+        _gru_forward(gates.data_ptr(), weight.data_ptr(), bias.data_ptr(), states.data_ptr(), hidden.data_ptr(), clips,
+                     frames, keys, units)
+        ctx.save_for_backward(weight, states)
+        ctx.scratch = gates, hidden
+        return states
+
+    @staticmethod
+    def backward(ctx, gradients):
+        weight, states = ctx.saved_tensors
+        gates, hidden = ctx.scratch
+        clips, frames, keys, units = states.shape
+        _gru_backward(gates.data_ptr(), weight.data_ptr(), states.data_ptr(), hidden.data_ptr(),
+                      gradients.contiguous().data_ptr(), clips, frames, keys, units)
+        into = torch.cat([gates[..., :2 * units], hidden], -1).view(-1, 3 * units)
+        before = F.pad(states, (0, 0, 0, 0, 1, 0))[:, :frames].reshape(-1, units)
+        return gates, into.t() @ before, into.sum(0)
+
+
+def gru(x, layer):
+    """layer: nn.GRU. x: (clips, channels, frames, keys)."""
+    gates = F.linear(x.permute(0, 2, 3, 1), layer.weight_ih_l0, layer.bias_ih_l0).float().contiguous()
+    states = _Gru.apply(gates, layer.weight_hh_l0, layer.bias_hh_l0)
+    return states.to(x.dtype).permute(0, 3, 1, 2)
 
 
 def fits(y):
