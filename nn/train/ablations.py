@@ -54,11 +54,16 @@ class SampledClip(clips.Clip):
         self.line(instrument, plan, level, singing)
 
 
-def recurrent(layers):
-    """A gated recurrent unit and its five taps instead of the block with the longest dilation."""
-    longest = next(i for i, layer in enumerate(layers) if layer.get('dt') == 8)
-    gru = {'kind': 'gru', 'out': layers[longest]['out']}
-    return layers[:longest] + [gru] + layers[longest + 1:]
+def without_recurrence(layers):
+    """The recurrent block is left out."""
+    at = next(i for i, layer in enumerate(layers) if layer['kind'] == 'gru')
+    return layers[:at] + layers[at + 2:]
+
+
+def without_dilation(layers):
+    """The recurrent block takes the place of the longest dilation's."""
+    at = next(i for i, layer in enumerate(layers) if layer.get('dt') == 8)
+    return layers[:at] + layers[at + 2:]
 
 
 def without_stacking(layers):
@@ -68,7 +73,8 @@ def without_stacking(layers):
 # name: what differs, {attribute of config: value}, function of the layers, clips
 VARIANTS = {
     'whole': ('nothing', {}, None, clips.Clip),
-    'gru': ('a recurrent layer instead of the longest dilation', {}, recurrent, clips.Clip),
+    'convolutional': ('no recurrent block', {}, without_recurrence, clips.Clip),
+    'recurrent': ('no block of the longest dilation', {}, without_dilation, clips.Clip),
     'unstacked': ('no harmonic stacking', {}, without_stacking, clips.Clip),
     'long': ('the long windows only', {}, None, clips.Clip),
     'no_contour': ('no contour output', {'LOSS': {**config.LOSS, 'contour': 0.0}}, None, clips.Clip),

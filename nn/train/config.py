@@ -23,7 +23,7 @@ PLATEAU = 3        # frames for which the onset then stays reported
 AGE_FRAMES = 13    # how far back the onset's age is learnt
 
 _HARMONICS = [0.5, 1, 2, 3, 4, 5, 6, 7, 8]
-_BLOCKS = [1, 2, 4, 8, 2, 1]  # dilations in time
+_BLOCKS = [1, 2, 4, 8, None, 2, 1]  # dilations in time; None: a recurrent unit, whose memory has no end
 
 
 def layers(channels=32, inner=32):
@@ -31,7 +31,10 @@ def layers(channels=32, inner=32):
     stem = {'kind': 'conv', 'out': channels, 'kt': 3, 'kf': 5, 'sf': 3}
     blocks = []
     for dilation in _BLOCKS:
-        blocks.append({'kind': 'conv', 'out': inner, 'kt': 3, 'kf': 3, 'dt': dilation})
+        if dilation:
+            blocks.append({'kind': 'conv', 'out': inner, 'kt': 3, 'kf': 3, 'dt': dilation})
+        else:
+            blocks.append({'kind': 'gru', 'out': inner})
         # Five taps an octave apart: the octaves of a key argue with each other.
         blocks.append({'kind': 'conv', 'out': channels, 'kt': 1, 'kf': 5, 'df': 12, 'skip': 2})
     head = {'kind': 'head', 'outputs': {'onset': [len(LOOKAHEAD), 'sigmoid'], 'sounding': [1, 'sigmoid'],
