@@ -54,16 +54,10 @@ class SampledClip(clips.Clip):
         self.line(instrument, plan, level, singing)
 
 
-def without_recurrence(layers):
-    """The recurrent block is left out."""
-    at = next(i for i, layer in enumerate(layers) if layer['kind'] == 'gru')
-    return layers[:at] + layers[at + 2:]
-
-
-def without_dilation(layers):
-    """The recurrent block takes the place of the longest dilation's."""
-    at = next(i for i, layer in enumerate(layers) if layer.get('dt') == 8)
-    return layers[:at] + layers[at + 2:]
+def convolutional(layers):
+    """A convolution that reaches 16 frames back instead of the recurrent unit."""
+    return [{'kind': 'conv', 'out': layer['out'], 'kt': 3, 'kf': 3, 'dt': 8} if layer['kind'] == 'gru' else layer
+            for layer in layers]
 
 
 def without_stacking(layers):
@@ -73,8 +67,7 @@ def without_stacking(layers):
 # name: what differs, {attribute of config: value}, function of the layers, clips
 VARIANTS = {
     'whole': ('nothing', {}, None, clips.Clip),
-    'convolutional': ('no recurrent block', {}, without_recurrence, clips.Clip),
-    'recurrent': ('no block of the longest dilation', {}, without_dilation, clips.Clip),
+    'convolutional': ('a dilated convolution instead of the recurrent unit', {}, convolutional, clips.Clip),
     'unstacked': ('no harmonic stacking', {}, without_stacking, clips.Clip),
     'long': ('the long windows only', {}, None, clips.Clip),
     'no_contour': ('no contour output', {'LOSS': {**config.LOSS, 'contour': 0.0}}, None, clips.Clip),

@@ -23,7 +23,7 @@ PLATEAU = 3        # frames for which the onset then stays reported
 AGE_FRAMES = 13    # how far back the onset's age is learnt
 
 _HARMONICS = [0.5, 1, 2, 3, 4, 5, 6, 7, 8]
-_BLOCKS = [1, 2, 4, 8, None, 2, 1]  # dilations in time; None: a recurrent unit, whose memory has no end
+_BLOCKS = [1, 2, 4, None, 2, 1]  # dilations in time; None: a recurrent unit, whose memory has no end
 
 
 def layers(channels=32, inner=32):
