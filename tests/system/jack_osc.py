@@ -19,6 +19,8 @@ import subprocess
 import sys
 import time
 
+PARAMETERS = 23  # in dsp/parameters.h
+
 passed = failed = 0
 
 
@@ -153,8 +155,8 @@ def talk_parameters(peer):
     check(len(arguments) == 8 and arguments[:3] == ["Tuning", "Hz", "continuous"] and
           arguments[4:7] == [415, 466, 440], f"tuning/info: {path} {arguments}")
     peer.send("/fenby/param")
-    values = [peer.receive(5) for _ in range(22)]
-    good = len({path for path, _ in values}) == 22 and all(len(a) == 1 for _, a in values)
+    values = [peer.receive(5) for _ in range(PARAMETERS)]
+    good = len({path for path, _ in values}) == PARAMETERS and all(len(a) == 1 for _, a in values)
     check(good, f"/fenby/param: {values}")
 
 
