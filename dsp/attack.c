@@ -83,6 +83,7 @@ static float mean_before(const fenby_attack *attack, const float *values, int st
 
 float fenby_attack_db(const fenby_attack *attack, int key, int hops_ago)
 {
+    if (hops_ago > FENBY_MAX_LOOKAHEAD) hops_ago = FENBY_MAX_LOOKAHEAD;
     const float own = level(attack, &attack->own[0][key], FENBY_N_KEYS, hops_ago);
     float brightness = 0;
     for (int i = 0; i < N_BRIGHT; i++) {

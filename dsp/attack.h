@@ -25,7 +25,8 @@ void fenby_attack_reset(fenby_attack *attack);
 // One frame of FENBY_N_FEATURES (cqt.h).
 void fenby_attack_push(fenby_attack *attack, const float *frame);
 
-// An attack of this key (0 .. 87) in the frame `hops_ago` before the last one (0 .. FENBY_MAX_LOOKAHEAD, heads.h).
+// An attack of this key (0 .. 87) in the frame `hops_ago` before the last one (0 and more; beyond
+// FENBY_MAX_LOOKAHEAD, heads.h, taken for that).
 float fenby_attack_db(const fenby_attack *attack, int key, int hops_ago);
 
 #endif

@@ -93,6 +93,8 @@ static void test_meaning(void)
     fenby_attack *attack = fenby_attack_new();
     REQUIRE(attack, "no memory");
     CHECK(isfinite(fenby_attack_db(attack, 0, FENBY_MAX_LOOKAHEAD)), "nothing at all is a figure too");
+    fenby_attack_push(attack, &frames[12][0][0]);
+    CHECK(fenby_attack_db(attack, KEY, 1000) == fenby_attack_db(attack, KEY, FENBY_MAX_LOOKAHEAD), "the past has an end");
     fenby_attack_free(attack);
 }
 
