@@ -10,6 +10,7 @@
 
 enum { HOPS = 60, SAMPLES = HOPS * FENBY_HOP, LAG_HOPS = 2, PARTIALS = 5 };
 
+static fenby_cqt *cqt;
 static float samples[SAMPLES], frame[FENBY_N_FEATURES], cents[FENBY_N_KEYS];
 
 // Adds a tone with partials; its pitch swings by `depth` cents six times a second.
@@ -26,10 +27,8 @@ static void add_tone(int midi, double off_cents, double depth, double amplitude)
 
 static void listen(void)
 {
-    fenby_cqt *cqt = fenby_cqt_new();
-    REQUIRE(cqt, "no transform");
+    fenby_cqt_reset(cqt);
     for (int i = 0; i < HOPS; i++) fenby_cqt_process(cqt, samples + i * FENBY_HOP, frame);
-    fenby_cqt_free(cqt);
     fenby_pitch_of_keys(frame, cents);
 }
 
@@ -72,8 +71,7 @@ static void test_vibrato(void)
 {
     memset(samples, 0, sizeof samples);
     add_tone(69, 0, 40, 0.1);
-    fenby_cqt *cqt = fenby_cqt_new();
-    REQUIRE(cqt, "no transform");
+    fenby_cqt_reset(cqt);
     double sum = 0;
     int n = 0;
     for (int i = 0; i < HOPS; i++) {
@@ -85,7 +83,6 @@ static void test_vibrato(void)
         n++;
     }
     CHECK(sum / n < 6, "%.1f cents from where the vibrato was", sum / n);
-    fenby_cqt_free(cqt);
 }
 
 static void test_nothing(void)
@@ -105,9 +102,12 @@ static void test_nothing(void)
 
 int main(void)
 {
+    cqt = fenby_cqt_new();
+    REQUIRE(cqt, "no transform");
     test_every_key();
     test_chord();
     test_vibrato();
     test_nothing();
+    fenby_cqt_free(cqt);
     return test_report();
 }
