@@ -15,8 +15,6 @@ enum {
     N_HOPS = FENBY_MAX_LOOKAHEAD + GAP_HOPS + BEFORE_HOPS + 1,
     BRIGHT_BIN = 200,  // 1.3 kHz
     N_BRIGHT = FENBY_N_BINS - BRIGHT_BIN,
-    LONG = 0,
-    SHORT = 1,
 };
 
 static const float nothing = 1e-6f;  // amplitude: below what a frame can hold (-100 dB)
@@ -55,10 +53,11 @@ void fenby_attack_push(fenby_attack *attack, const float *frame)
     float *own = attack->own[attack->last], *bright = attack->bright[attack->last];
     for (int key = 0; key < FENBY_N_KEYS; key++) {
         const int bin = FENBY_BINS_PER_KEY * key;
-        own[key] = fmaxf(amplitude(frame, bin, LONG),
-                         fmaxf(amplitude(frame, bin + 1, LONG), amplitude(frame, bin + 2, LONG)));
+        own[key] = 0;
+        for (int i = 0; i < FENBY_BINS_PER_KEY; i++)
+            own[key] = fmaxf(own[key], amplitude(frame, bin + i, FENBY_LONG_WINDOWS));
     }
-    for (int i = 0; i < N_BRIGHT; i++) bright[i] = amplitude(frame, BRIGHT_BIN + i, SHORT);
+    for (int i = 0; i < N_BRIGHT; i++) bright[i] = amplitude(frame, BRIGHT_BIN + i, FENBY_SHORT_WINDOWS);
 }
 
 static int row(const fenby_attack *attack, int hops_ago)

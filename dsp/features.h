@@ -11,7 +11,9 @@ enum {
     FENBY_HOP = 256,             // samples from one CQT frame to the next: 11.6 ms
     FENBY_BINS_PER_OCTAVE = 36,  // three bins a semitone
     FENBY_N_BINS = 304,          // from a third of a semitone below A0 to 9.5 kHz
-    FENBY_N_RESOLUTIONS = 2,     // long windows for pitch, short ones for attacks
+    FENBY_N_RESOLUTIONS = 2,
+    FENBY_LONG_WINDOWS = 0,      // for pitch
+    FENBY_SHORT_WINDOWS = 1,     // for attacks
     FENBY_N_FEATURES = FENBY_N_BINS * FENBY_N_RESOLUTIONS,
     FENBY_N_KEYS = 88,           // A0 (MIDI 21) to C8 (MIDI 108)
     FENBY_LOWEST_KEY = 21,

@@ -245,13 +245,12 @@ static double onset_age_hops(const fenby_posteriors *posteriors, int key, const 
 // 0 .. 1. The network knows how hard a note sounds, whatever the input's level, but tells one note from the next
 // badly; the attack tells notes apart, but knows no scale. So the attack moves the note away from what is usual,
 // which is where the network puts notes on average.
-static double loudness_of(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, int key, const settings *s)
+static double loudness_of(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, int key, double age_hops)
 {
     // fmin and fmax also take what is no number.
     const double believed = fmin(fmax(posteriors->velocity[key], 0), 1);
     if (!posteriors->attack) return believed;
-    const int hops_ago = (int)onset_age_hops(posteriors, key, s);
-    const double attack_db = velocity_per_attack * fenby_attack_db(posteriors->attack, key, hops_ago);
+    const double attack_db = velocity_per_attack * fenby_attack_db(posteriors->attack, key, (int)age_hops);
     // Velocity squared is amplitude, as synthesisers have it: DLS Level 1, 40 log10(127 / velocity) decibels.
     const double full_db = attack_db - 40 * log10(fmax(believed, softest_velocity));
     if (tracker->usual_of < REFERENCE_NOTES) tracker->usual_of++;
@@ -260,12 +259,12 @@ static double loudness_of(fenby_note_tracker *tracker, const fenby_posteriors *p
 }
 
 static uint8_t velocity_of(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, int key,
-                           const settings *s, const fenby_parameters *parameters)
+                           double age_hops, const fenby_parameters *parameters)
 {
     const float *value = parameters->value;
     if (!posteriors->velocity || value[FENBY_VELOCITY_MODE] == FENBY_VELOCITY_MODE_FIXED)
         return (uint8_t)value[FENBY_VELOCITY_FIXED];
-    const double loudness = pow(loudness_of(tracker, posteriors, key, s), value[FENBY_VELOCITY_CURVE]);
+    const double loudness = pow(loudness_of(tracker, posteriors, key, age_hops), value[FENBY_VELOCITY_CURVE]);
     const double softest = value[FENBY_VELOCITY_MINIMUM], loudest = value[FENBY_VELOCITY_MAXIMUM];
     return (uint8_t)lround(softest + (loudest - softest) * loudness);
 }
@@ -282,13 +281,14 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     // No sound begins before the last one of its output key has ended.
     const int64_t earliest_sound =
         rival == NOBODY ? tracker->silent_since[output_key] : tracker->keys[rival].sound_frame + 1;
-    const double onset = time->end_frame - onset_age_hops(posteriors, key, s) * tracker->hop_frames;
+    const double age_hops = onset_age_hops(posteriors, key, s);
+    const double onset = time->end_frame - age_hops * tracker->hop_frames;
     fenby_event on = {
         .sound_frame = onset > (double)earliest_sound ? llround(onset) : earliest_sound,
         .bend = bend_of(posteriors, key, 0),
         .type = FENBY_NOTE_ON,
         .key = (uint8_t)output_key,
-        .velocity = velocity_of(tracker, posteriors, key, s, parameters),
+        .velocity = velocity_of(tracker, posteriors, key, age_hops, parameters),
     };
     on.frame = s->tight ? on.sound_frame + s->latency_frames : s->earliest_frame;
     if (on.frame < s->earliest_frame) {

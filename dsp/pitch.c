@@ -2,14 +2,12 @@
 #include "pitch.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 #include "features.h"
 
 enum {
     N_HARMONICS = 4,
     REACH = 2,  // bins: two thirds of a semitone
-    LONG = 0,
 };
 
 static const int harmonic_bins[N_HARMONICS] = {0, 36, 57, 72};
@@ -19,18 +17,26 @@ static const float cents_per_bin = 1200.0f / FENBY_BINS_PER_OCTAVE;
 
 static float level(const float *frame, int bin)
 {
-    return frame[bin * FENBY_N_RESOLUTIONS + LONG];
+    return frame[bin * FENBY_N_RESOLUTIONS + FENBY_LONG_WINDOWS];
 }
 
-// The loudest bin within reach of one, if it is a peak; else -1.
-static int find_peak(const float *frame, int centre)
+fenby_peak fenby_peak_at(const float *frame, int bin)
+{
+    const float below = level(frame, bin - 1), here = level(frame, bin), above = level(frame, bin + 1);
+    if (here <= below || here < above) return (fenby_peak){0};
+    return (fenby_peak){
+        .bin = (float)bin + 0.5f * (below - above) / (below - 2 * here + above),
+        .weight = exp2f((here - 1) * 8.3f),
+    };
+}
+
+// Its weight is 0 where the loudest bin within reach of this one is no peak.
+static fenby_peak find_peak(const float *frame, int centre)
 {
     int loudest = centre - REACH;
     for (int bin = loudest + 1; bin <= centre + REACH; bin++)
         if (level(frame, bin) > level(frame, loudest)) loudest = bin;
-    const float here = level(frame, loudest);
-    const bool is_peak = here > weakest_peak && here > level(frame, loudest - 1) && here >= level(frame, loudest + 1);
-    return is_peak ? loudest : -1;
+    return level(frame, loudest) > weakest_peak ? fenby_peak_at(frame, loudest) : (fenby_peak){0};
 }
 
 static float cents_of_key(const float *frame, int key)
@@ -39,13 +45,9 @@ static float cents_of_key(const float *frame, int key)
     for (int i = 0; i < N_HARMONICS; i++) {
         const int centre = FENBY_BINS_PER_KEY * key + 1 + harmonic_bins[i];
         if (centre - REACH - 1 < 0 || centre + REACH + 1 >= FENBY_N_BINS) continue;
-        const int peak = find_peak(frame, centre);
-        if (peak < 0) continue;
-        const float below = level(frame, peak - 1), here = level(frame, peak), above = level(frame, peak + 1);
-        const float bins = (float)(peak - centre) + 0.5f * (below - above) / (below - 2 * here + above);
-        const float weight = exp2f((here - 1) * 8.3f);  // the root of its amplitude
-        sum += weight * (bins * cents_per_bin - harmonic_cents[i]);
-        weights += weight;
+        const fenby_peak peak = find_peak(frame, centre);
+        sum += peak.weight * ((peak.bin - (float)centre) * cents_per_bin - harmonic_cents[i]);
+        weights += peak.weight;
     }
     return weights > 0 ? sum / weights : NAN;
 }

@@ -11,6 +11,15 @@
 #ifndef FENBY_PITCH_H
 #define FENBY_PITCH_H
 
+// A peak of the long windows' spectrum.
+typedef struct {
+    float bin;     // where it lies, between the bins
+    float weight;  // the root of its amplitude; 0: there is no peak
+} fenby_peak;
+
+// The peak whose loudest bin is this one (1 .. FENBY_N_BINS - 2), if there is one.
+fenby_peak fenby_peak_at(const float *frame, int bin);
+
 void fenby_pitch_of_keys(const float *frame, float *cents);
 
 #endif

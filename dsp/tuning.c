@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "features.h"
+#include "pitch.h"
 
 enum {
     LOWEST_BIN = 36,    // 55 Hz: below it the windows do not resolve a semitone
     HIGHEST_BIN = 220,  // 1.9 kHz: above it partials are stretched
-    LONG = 0,
     MEMORY_HOPS = 1723,  // 20 s
     FEWEST_HOPS = 86,    // 1 s of sound, before anything is believed
 };
@@ -29,7 +29,7 @@ void fenby_tuning_reset(fenby_tuning *tuning)
 
 static float level(const float *frame, int bin)
 {
-    return frame[bin * FENBY_N_RESOLUTIONS + LONG];
+    return frame[bin * FENBY_N_RESOLUTIONS + FENBY_LONG_WINDOWS];
 }
 
 static void listen(fenby_tuning *tuning, const float *frame)
@@ -38,13 +38,12 @@ static void listen(fenby_tuning *tuning, const float *frame)
     for (int bin = LOWEST_BIN; bin < HIGHEST_BIN; bin++) loudest = fmaxf(loudest, level(frame, bin));
     const float least = fmaxf(loudest - below_loudest, weakest_peak);
     for (int bin = LOWEST_BIN; bin < HIGHEST_BIN; bin++) {
-        const float here = level(frame, bin), below = level(frame, bin - 1), above = level(frame, bin + 1);
-        if (here < least || here <= below || here < above) continue;
-        const float peak = (float)(bin - 1) + 0.5f * (below - above) / (below - 2 * here + above);
-        const float angle = 2 * pi * peak / FENBY_BINS_PER_KEY, weight = exp2f((here - 1) * 8.3f);  // root of amplitude
-        re += weight * cosf(angle);
-        im += weight * sinf(angle);
-        weights += weight;
+        if (level(frame, bin) < least) continue;
+        const fenby_peak peak = fenby_peak_at(frame, bin);
+        const float angle = 2 * pi * (peak.bin - 1) / FENBY_BINS_PER_KEY;  // a key's middle bin is in tune
+        re += peak.weight * cosf(angle);
+        im += peak.weight * sinf(angle);
+        weights += peak.weight;
     }
     if (!(weights > 0)) return;
     const float kept = 1 - 1.0f / MEMORY_HOPS;
