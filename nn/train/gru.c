@@ -7,9 +7,6 @@
 enum { MOST_UNITS = 64, MOST_KEYS = 128 };
 
 #define INLINED __attribute__((always_inline)) static inline
-// Compiled for each number of units: sums stay in registers.
-#define FOR_UNITS(call) \
-    if (units == 32) { call(32); } else { call(64); }
 
 // exp to 1e-7, in a form that compilers vectorise: 2^whole by its bits, 2^part by a polynomial (Taylor, 7 terms).
 INLINED float exponential(float x)
@@ -32,15 +29,11 @@ INLINED void step_forward(float *restrict gates, const float *restrict transpose
                           const float *restrict before, float *restrict after, float *restrict hidden, int units)
 {
     float sum[3 * MOST_UNITS];
-    for (int gate = 0; gate < 3; gate++) {
-        float one[MOST_UNITS];
-        memcpy(one, bias + gate * units, sizeof(float) * (size_t)units);
-        for (int i = 0; i < units; i++) {
-            const float *row = transposed + (gate * units + i) * units;
-            #pragma omp simd
-            for (int j = 0; j < units; j++) one[j] += before[i] * row[j];
-        }
-        memcpy(sum + gate * units, one, sizeof(float) * (size_t)units);
+    memcpy(sum, bias, sizeof(float) * 3 * (size_t)units);
+    for (int i = 0; i < units; i++) {
+        const float *row = transposed + i * 3 * units;
+        #pragma omp simd
+        for (int j = 0; j < 3 * units; j++) sum[j] += before[i] * row[j];
     }
     #pragma omp simd
     for (int j = 0; j < units; j++) {
@@ -78,48 +71,55 @@ INLINED void step_backward(float *restrict gates, const float *restrict weight, 
     memcpy(flowing, out, sizeof(float) * (size_t)units);
 }
 
-int fenby_gru_forward(float *gates, const float *weight, const float *bias, float *states, float *hidden, int clips,
-                      int frames, int keys, int units)
+INLINED int forward(float *gates, const float *weight, const float *bias, float *states, float *hidden, int clips,
+                    int frames, int keys, int units)
 {
     static const float zeros[MOST_UNITS];
     float transposed[3 * MOST_UNITS * MOST_UNITS];
-    if ((units != 32 && units != 64) || keys > MOST_KEYS) return -1;
-    for (int gate = 0; gate < 3; gate++)
-        for (int j = 0; j < units; j++)
-            for (int i = 0; i < units; i++)
-                transposed[(gate * units + i) * units + j] = weight[(gate * units + j) * units + i];
-    for (int clip = 0; clip < clips; clip++) {
-        for (int frame = 0; frame < frames; frame++) {
-            for (int key = 0; key < keys; key++) {
-                const long at = ((long)clip * frames + frame) * keys + key;
-                float *after = states + at * units;
-                const float *before = frame ? after - (long)keys * units : zeros;
-#define CALL(n) step_forward(gates + at * 3 * n, transposed, bias, before, after, hidden + at * n, n)
-                FOR_UNITS(CALL)
-#undef CALL
-            }
-        }
+    for (int j = 0; j < 3 * units; j++)
+        for (int i = 0; i < units; i++) transposed[i * 3 * units + j] = weight[j * units + i];
+    for (long at = 0; at < (long)clips * frames * keys; at++) {
+        float *after = states + at * units;
+        const float *before = at / keys % frames ? after - (long)keys * units : zeros;
+        step_forward(gates + at * 3 * units, transposed, bias, before, after, hidden + at * units, units);
     }
     return 0;
 }
 
-int fenby_gru_backward(float *gates, const float *weight, const float *states, float *hidden, const float *gradients,
-                       int clips, int frames, int keys, int units)
+INLINED int backward(float *gates, const float *weight, const float *states, float *hidden, const float *gradients,
+                     int clips, int frames, int keys, int units)
 {
     static const float zeros[MOST_UNITS];
     float flowing[MOST_KEYS * MOST_UNITS];
-    if ((units != 32 && units != 64) || keys > MOST_KEYS) return -1;
     for (int clip = 0; clip < clips; clip++) {
         memset(flowing, 0, sizeof flowing);
         for (int frame = frames - 1; frame >= 0; frame--) {
             for (int key = 0; key < keys; key++) {
                 const long at = ((long)clip * frames + frame) * keys + key;
                 const float *before = frame ? states + (at - keys) * units : zeros;
-#define CALL(n) step_backward(gates + at * 3 * n, weight, before, hidden + at * n, gradients + at * n, flowing + key * n, n)
-                FOR_UNITS(CALL)
-#undef CALL
+                step_backward(gates + at * 3 * units, weight, before, hidden + at * units, gradients + at * units,
+                              flowing + key * units, units);
             }
         }
     }
     return 0;
+}
+
+// The loops are compiled for each number of units: sums stay in registers.
+int fenby_gru_forward(float *gates, const float *weight, const float *bias, float *states, float *hidden, int clips,
+                      int frames, int keys, int units)
+{
+    if (keys > MOST_KEYS) return -1;
+    return units == 32   ? forward(gates, weight, bias, states, hidden, clips, frames, keys, 32)
+           : units == 64 ? forward(gates, weight, bias, states, hidden, clips, frames, keys, 64)
+                         : -1;
+}
+
+int fenby_gru_backward(float *gates, const float *weight, const float *states, float *hidden, const float *gradients,
+                       int clips, int frames, int keys, int units)
+{
+    if (keys > MOST_KEYS) return -1;
+    return units == 32   ? backward(gates, weight, states, hidden, gradients, clips, frames, keys, 32)
+           : units == 64 ? backward(gates, weight, states, hidden, gradients, clips, frames, keys, 64)
+                         : -1;
 }
