@@ -503,7 +503,8 @@ void fenby_jack_client_status_get(fenby_jack_client *client, fenby_jack_client_s
     status->engine.lost_frames += client->old_lost_frames;
     status->rate_hz = client->rt.rate_hz;
     status->block_frames = client->block_frames;
-    status->xruns = atomic_load(&client->xruns);
+    const uint64_t told = atomic_load(&client->xruns), seen = atomic_load(&client->rt.holes);
+    status->xruns = told > seen ? told : seen;
     status->blocked_events = atomic_load(&client->rt.blocked_events);
     status->jack_load = jack_cpu_load(client->jack) / 100;
     status->is_realtime = jack_is_realtime(client->jack);

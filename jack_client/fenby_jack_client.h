@@ -48,7 +48,8 @@ typedef struct {
     fenby_engine_status engine;  // counted since the program began to use this server
     double rate_hz;
     uint32_t block_frames;
-    uint64_t xruns, blocked_events;  // events that waited for a period because JACK's MIDI buffer was full
+    uint64_t xruns;                  // as JACK tells, or as its clock shows, whichever are more
+    uint64_t blocked_events;         // events that waited for a period because JACK's MIDI buffer was full
     float jack_load;                 // of the whole graph, 0 .. 1
     bool is_realtime, is_freewheeling;
 } fenby_jack_client_status;

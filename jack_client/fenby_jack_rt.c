@@ -15,6 +15,7 @@ enum {
     RELEASE_VELOCITY = 64,  // of no known speed
     PATIENCE_MS = 500,      // for the audio thread to end the notes
 };
+static const double MOST_HOLE_S = 0.5;  // a clock that goes farther at once is another one
 
 // --- audio thread --------------------------------------------------------------------------------------------
 
@@ -109,12 +110,37 @@ static void send_due_events(fenby_jack_rt *rt, const period *now)
     }
 }
 
-static void push(fenby_jack_rt *rt, jack_nframes_t n_frames)
+static void push(fenby_jack_rt *rt, const float *samples, jack_nframes_t n_frames)
+{
+    fenby_engine_push(rt->engine, samples, n_frames);
+    rt->next_frame += n_frames;
+}
+
+// Silence takes the place of periods that JACK left out, so that what follows is heard, and written, at its time.
+// PipeWire does not say that it left out any: its clock does.
+static void fill_hole(fenby_jack_rt *rt)
+{
+    const jack_nframes_t now = jack_last_frame_time(rt->jack);
+    const int32_t most = (int32_t)(rt->rate_hz * MOST_HOLE_S);
+    int32_t hole = (int32_t)(now - (rt->clock_zero + (jack_nframes_t)rt->next_frame));
+    if (!rt->has_clock || atomic_load(&rt->is_freewheeling) || hole > most || hole < -most) {
+        rt->clock_zero = now - (jack_nframes_t)rt->next_frame;  // another clock
+        rt->has_clock = true;
+        return;
+    }
+    if (hole <= 0) return;
+    atomic_fetch_add_explicit(&rt->holes, 1, memory_order_relaxed);
+    memset(rt->mix, 0, sizeof rt->mix);
+    for (; hole > 0; hole -= FENBY_JACK_MIX_FRAMES)
+        push(rt, rt->mix, hole < FENBY_JACK_MIX_FRAMES ? (jack_nframes_t)hole : FENBY_JACK_MIX_FRAMES);
+}
+
+static void push_inputs(fenby_jack_rt *rt, jack_nframes_t n_frames)
 {
     const float *in[FENBY_JACK_MAXIMUM_INPUTS];
     for (unsigned i = 0; i < rt->n_inputs; i++) in[i] = jack_port_get_buffer(rt->in[i], n_frames);
     if (rt->n_inputs == 1) {
-        fenby_engine_push(rt->engine, in[0], n_frames);
+        push(rt, in[0], n_frames);
         return;
     }
     for (jack_nframes_t done = 0; done < n_frames;) {
@@ -125,7 +151,7 @@ static void push(fenby_jack_rt *rt, jack_nframes_t n_frames)
             for (unsigned i = 0; i < rt->n_inputs; i++) sum += in[i][done + k];
             rt->mix[k] = sum / (float)rt->n_inputs;
         }
-        fenby_engine_push(rt->engine, rt->mix, n);
+        push(rt, rt->mix, n);
         done += n;
     }
 }
@@ -153,9 +179,9 @@ static void work_now(fenby_jack_rt *rt)
 
 static void run(fenby_jack_rt *rt, period *now)
 {
+    fill_hole(rt);
     now->first_frame = rt->next_frame;
-    push(rt, now->n_frames);
-    rt->next_frame = now->first_frame + now->n_frames;
+    push_inputs(rt, now->n_frames);
     if (atomic_load(&rt->is_freewheeling)) work_now(rt);
     if (atomic_load_explicit(&rt->end_notes, memory_order_relaxed) && end_every_note(rt, now) &&
         silence_receivers(now))
@@ -168,7 +194,7 @@ static void run(fenby_jack_rt *rt, period *now)
 static void fall_silent(fenby_jack_rt *rt, period *now)
 {
     now->first_frame = rt->next_frame;
-    rt->is_waiting = false;
+    rt->is_waiting = rt->has_clock = false;
     if (end_every_note(rt, now)) atomic_store(&rt->is_quiet, true);
 }
 

@@ -2,10 +2,10 @@
 // What happens in JACK's process callback, and everything that it touches: one struct, so that touching it
 // stands out in the code.
 //
-// Each period: the samples go to the engine and through to the thru ports, the worker is woken by a semaphore
-// when a hop waits, events that are due leave at their frame of the period. No allocation, no lock, no system
-// call but the semaphore's post. When JACK freewheels the engine's work is done here, and then there is a lock
-// too.
+// Each period: the samples go to the engine, silence for what JACK left out before them, and through to the thru
+// ports, the worker is woken by a semaphore when a hop waits, events that are due leave at their frame of the
+// period. No allocation, no lock, no system call but the semaphore's post. When JACK freewheels the engine's work
+// is done here, and then there is a lock too.
 //
 // Threads: _process is the audio thread's, _hold and _release the control thread's; what another thread may
 // touch is atomic or marked. Units: frames at JACK's rate.
@@ -38,6 +38,8 @@ typedef struct {
     int64_t first_frame;  // where the engine's frame 0 lies on the client's clock
     double first_s;
     int64_t next_frame;   // of the engine's clock: the next period's first
+    jack_nframes_t clock_zero;  // JACK's clock at the engine's frame 0
+    bool has_clock;             // clock_zero is known
 
     fenby_event waiting;  // taken from the engine, but JACK's MIDI buffer was full
     bool is_waiting;
@@ -53,7 +55,7 @@ typedef struct {
     atomic_bool is_quiet;       // held, and every note is ended
     atomic_bool end_notes;      // asked for by the control thread
     atomic_bool is_freewheeling;
-    _Atomic uint64_t blocked_events;
+    _Atomic uint64_t blocked_events, holes;  // holes: where JACK left out periods, by its clock
 } fenby_jack_rt;
 
 // JACK's process callback; user is a fenby_jack_rt.

@@ -4,14 +4,15 @@
 // Plays a sound file, its channels mixed, into a JACK port and prints what comes out of a MIDI port:
 //     rate HZ                    JACK's; the file is resampled if it has another
 //     latency FRAMES             what the MIDI port has, beyond the audio port: Fenby's own
-//     start FRAME                the file's first sample
 //     midi FRAME B0 B1 B2        in the order of arrival
 //     xrun FRAME                 JACK says that somebody was too slow
-//     lost FRAMES                periods that JACK left out, on a machine that was too slow
-// SECONDS: the file is played again and again for so long. A port "-" stays unconnected.
+//     hole FRAME FRAMES          periods that JACK left out for the player: so much of the file was not heard
+//     recorder lost FRAMES       the same for the MIDI port
+// SECONDS: the file is played again and again for so long. A port "-" stays unconnected. With freewheel the file
+// is played as fast as it goes.
 //
-// Frames are counted from period to period, so that periods that JACK left out for everybody do not count. With
-// freewheel the file is played as fast as it goes.
+// Frames are those of JACK's clock since the file's first sample. The file goes on while JACK leaves out periods, as
+// a sound card does.
 //
 // It is two clients, for one would make a loop with Fenby, and JACK delays loops by a period.
 #include <errno.h>
@@ -27,7 +28,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_EVENTS = 1 << 20, MOST_GAPS = 1 << 20, MOST_XRUNS = 1 << 20 };
+enum { MOST_EVENTS = 1 << 20, MOST_HOLES = 1 << 20, MOST_XRUNS = 1 << 20 };
 
 typedef struct {
     jack_nframes_t frame;  // on JACK's clock
@@ -35,20 +36,19 @@ typedef struct {
 } event;
 
 typedef struct {
-    jack_nframes_t frame;  // the first one after it
-    int64_t lost;          // in all gaps so far
-} gap;
+    int64_t frame, n_frames;
+} hole;
 
 static struct {
     jack_client_t *jack;
     jack_port_t *port;
     float *samples;
-    int64_t n_samples, n_wanted, played, n_tail, tail;
-    jack_nframes_t start, next;  // next: what JACK's clock should say
+    int64_t n_samples, n_wanted, n_tail;
+    int64_t next;  // what JACK's clock should say
+    jack_nframes_t start;
     bool is_running;
-    gap *gaps;
-    int n_gaps;
-    int64_t lost;
+    hole *holes;
+    int n_holes;
 } player;
 
 static struct {
@@ -56,6 +56,9 @@ static struct {
     jack_port_t *port;
     event *events;
     int n_events;
+    jack_nframes_t next;
+    bool is_running;
+    int64_t lost;
 } recorder;
 
 static jack_nframes_t xruns[MOST_XRUNS];
@@ -64,39 +67,31 @@ static atomic_bool may_play, is_done, is_gone;
 
 // --- playing -------------------------------------------------------------------------------------------------
 
-static void watch_clock(jack_nframes_t now, jack_nframes_t n_frames)
+// JACK's clock wraps at 32 bits.
+static int64_t since_start(jack_nframes_t frame)
 {
-    if (player.is_running && now != player.next && player.n_gaps < MOST_GAPS) {
-        player.lost += (int32_t)(now - player.next);
-        player.gaps[player.n_gaps++] = (gap){now, player.lost};
-    }
-    player.next = now + n_frames;
-    player.is_running = true;
+    return (int32_t)(frame - player.start);
 }
 
 static void play(float *out, jack_nframes_t now, jack_nframes_t n_frames)
 {
     memset(out, 0, n_frames * sizeof *out);
     if (!atomic_load(&may_play)) return;
-    if (player.played == 0) player.start = now;
-    for (int64_t done = 0, n; done < n_frames && player.played < player.n_wanted; done += n) {
-        const int64_t at = player.played % player.n_samples;
-        n = n_frames - done;
-        if (n > player.n_samples - at) n = player.n_samples - at;
-        if (n > player.n_wanted - player.played) n = player.n_wanted - player.played;
-        memcpy(out + done, player.samples + at, (size_t)n * sizeof *out);
-        player.played += n;
-    }
-    if (player.played == player.n_wanted) player.tail += n_frames;
-    if (player.tail > player.n_tail) atomic_store(&is_done, true);
+    if (!player.is_running) player.start = now;
+    const int64_t at = since_start(now);
+    if (player.is_running && at != player.next && player.n_holes < MOST_HOLES)
+        player.holes[player.n_holes++] = (hole){player.next, at - player.next};
+    player.is_running = true;
+    player.next = at + n_frames;
+    for (int64_t i = 0; i < n_frames; i++)
+        if (at + i < player.n_wanted) out[i] = player.samples[(at + i) % player.n_samples];
+    if (player.next > player.n_wanted + player.n_tail) atomic_store(&is_done, true);
 }
 
 static int process_player(jack_nframes_t n_frames, void *user)
 {
     (void)user;
-    const jack_nframes_t now = jack_last_frame_time(player.jack);
-    watch_clock(now, n_frames);
-    play(jack_port_get_buffer(player.port, n_frames), now, n_frames);
+    play(jack_port_get_buffer(player.port, n_frames), jack_last_frame_time(player.jack), n_frames);
     return 0;
 }
 
@@ -108,6 +103,9 @@ static int process_recorder(jack_nframes_t n_frames, void *user)
     jack_midi_event_t in;
     void *midi = jack_port_get_buffer(recorder.port, n_frames);
     const jack_nframes_t now = jack_last_frame_time(recorder.jack);
+    if (recorder.is_running) recorder.lost += (int32_t)(now - recorder.next);
+    recorder.is_running = true;
+    recorder.next = now + n_frames;
     for (uint32_t i = 0; jack_midi_event_get(&in, midi, i) == 0 && recorder.n_events < MOST_EVENTS; i++)
         recorder.events[recorder.n_events++] =
             (event){now + in.time, {in.buffer[0], in.buffer[1], in.buffer[2]}};
@@ -176,9 +174,9 @@ static void load(const char *path, double tail_s, double seconds)
     player.n_samples = resampling.output_frames;
     player.n_wanted = seconds > 0 ? (int64_t)(seconds * rate_hz) : player.n_samples;
     player.n_tail = (int64_t)(tail_s * rate_hz);
-    player.gaps = calloc(MOST_GAPS, sizeof *player.gaps);
+    player.holes = calloc(MOST_HOLES, sizeof *player.holes);
     recorder.events = calloc(MOST_EVENTS, sizeof *recorder.events);
-    if (!player.gaps || !recorder.events) fail("not enough memory");
+    if (!player.holes || !recorder.events) fail("not enough memory");
     printf("rate %.0f\n", rate_hz);
 }
 
@@ -196,36 +194,15 @@ static void report_latency(const char *audio_port, const char *midi_port)
     printf("latency %d\n", (int)(out.max - in.max));
 }
 
-// JACK's clock wraps at 32 bits.
-static int64_t since_start(jack_nframes_t frame)
-{
-    return (int32_t)(frame - player.start);
-}
-
-static int64_t lost_until(jack_nframes_t frame)
-{
-    int from = 0, to = player.n_gaps;  // in between lies the first gap after the frame
-    while (from < to) {
-        const int middle = (from + to) / 2;
-        if (since_start(player.gaps[middle].frame) <= since_start(frame)) from = middle + 1;
-        else to = middle;
-    }
-    return from ? player.gaps[from - 1].lost : 0;
-}
-
-// Since the start, periods left out not counted.
-static long long counted(jack_nframes_t frame)
-{
-    return since_start(frame) - (lost_until(frame) - lost_until(player.start));
-}
-
 static void report(void)
 {
-    printf("start %lld\n", counted(player.start));
     for (const event *e = recorder.events; e < recorder.events + recorder.n_events; e++)
-        printf("midi %lld %d %d %d\n", counted(e->frame), e->bytes[0], e->bytes[1], e->bytes[2]);
-    for (const jack_nframes_t *x = xruns; x < xruns + n_xruns; x++) printf("xrun %lld\n", counted(*x));
-    printf("lost %lld\n", (long long)player.lost);
+        printf("midi %lld %d %d %d\n", (long long)since_start(e->frame), e->bytes[0], e->bytes[1], e->bytes[2]);
+    for (const jack_nframes_t *x = xruns; x < xruns + n_xruns; x++)
+        printf("xrun %lld\n", (long long)since_start(*x));
+    for (const hole *h = player.holes; h < player.holes + player.n_holes; h++)
+        printf("hole %lld %lld\n", (long long)h->frame, (long long)h->n_frames);
+    printf("recorder lost %lld\n", (long long)recorder.lost);
 }
 
 static void sleep_ms(long ms)

@@ -137,7 +137,7 @@ test_server_ends() {
 }
 
 test_in_pipewire() {
-    test_round_trip 48000 128
+    test_round_trip 48000 256
     test_server_goes TERM
 }
 

@@ -189,6 +189,30 @@ test_osc_flood() {
     stop_server
 }
 
+# How far apart events lie in JACK and in fenby-jack, at the beginning and at the end: alike when the clocks agree.
+clocks() {
+    awk '$1 == "midi" {left[++n] = $2} $1 == "on" || $1 == "off" {frame[++m] = $10}
+         END {print n - m, left[1] - frame[1], left[n] - frame[m]}' "$folder/played" "$folder/lines"
+}
+
+# It stands still for a moment: JACK goes on without it. The notes after that are at their time all the same.
+test_halted() {
+    begin_server 48000 128
+    start_fenby
+    joined
+    play_until_notes_sound "$folder/48000.wav" 1
+    kill -STOP "$program"
+    sleep 0.2
+    kill -CONT "$program"
+    wait "$playing"
+    ends_well "halted"
+    check "halted: no xrun was counted" says '^xruns [1-9]' "$folder/lines"
+    set -- $(clocks)
+    check "halted: $1 events too many; JACK's clock was $2 frames ahead, then $3" [ "$1" -eq 0 -a "$2" -eq "$3" ]
+    check "halted: notes sound on in JACK" played_balance
+    stop_server
+}
+
 # The program stands still for a while, as on a machine that is out of breath.
 test_stopped() {
     begin_server 48000 128
@@ -206,7 +230,7 @@ test_stopped() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood stopped
+[ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood halted stopped
 for test; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -69,11 +69,10 @@ latency() {
 compare() {
     awk -v latency="$(latency)" -F '[ ,]' '
         FNR == NR { if (FNR > 1) { onset[++n] = $1; key[n] = $3 } next }
-        $1 == "start" { start = $2 }
         $1 == "midi" && $3 >= 144 {
             played++
             sounding[$4]++
-            time = ($2 - start - latency) / 48000
+            time = ($2 - latency) / 48000
             for (i = 1; i <= n; i++)
                 if (key[i] == $4 && onset[i] > time - 0.05 && onset[i] < time + 0.05) {
                     found++
