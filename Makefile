@@ -155,10 +155,11 @@ $(BUNDLE)/manifest.ttl: $(BUILD)/ttl/make_ttl $(PRESETS)
 
 # For training: the CQT, and the loops that PyTorch is slow at. Runs where it is built, hence -march=native.
 train-library: $(BUILD)/libfenby-train.so
-$(BUILD)/libfenby-train.so: dsp/cqt.c dsp/pitch.c nn/train/batch_norm.c nn/train/gru.c $(wildcard dsp/*.h nn/train/*.h) Makefile
+$(BUILD)/libfenby-train.so: dsp/cqt.c dsp/pitch.c nn/train/batch_norm.c nn/train/gru.c \
+                            $(wildcard dsp/*.h nn/train/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -MMD -MP,$(FLAGS)) -fvisibility=default -O3 -march=native -fopenmp-simd -fno-math-errno -fno-trapping-math -shared \
-	    $(filter %.c,$^) -o $@ $(call pkg,libs,fftw3 fftw3f) -lm
+	$(CC) $(filter-out -MMD -MP,$(FLAGS)) -fvisibility=default -O3 -march=native -fopenmp-simd -fno-math-errno \
+	    -fno-trapping-math -shared $(filter %.c,$^) -o $@ $(call pkg,libs,fftw3 fftw3f) -lm
 
 # --- tests --------------------------------------------------------------------------------------------------------
 

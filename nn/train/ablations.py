@@ -23,21 +23,16 @@ import export
 import features
 import fnw
 import recordings
+import report
 import train
 from model import Net
 
 
-class FixedClips(train.Clips):
-    """Batches from clips that are all there from the start."""
-
-    def __init__(self, pool, only_long_windows):
-        self.pool, self.rng, self.renew, self.made, self.due, self.added = pool, np.random.default_rng(1), 0, 0, 0.0, []
-        self.only_long_windows = only_long_windows
-
+class LongWindows(train.Batches):
     def batch(self):
+        """Without what the short windows hear."""
         x, y = super().batch()
-        if self.only_long_windows:
-            x[:, 1] = 0
+        x[:, 1] = 0
         return x, y
 
 
@@ -79,8 +74,7 @@ VARIANTS = {
 
 def make_clips(job):
     seed, count, kind, o = job
-    clips.Clip = kind  # of this process
-    maker, made = clips.for_training(seed, o.samples, o.midi), []
+    maker, made = clips.for_training(seed, o.samples, o.midi, make=kind), []
     for _ in range(count):
         y, labels = maker.clip()
         frames = features.to_bytes(features.cqt(y))
@@ -104,7 +98,7 @@ def train_variant(name, pool, o):
     options = argparse.Namespace(out=os.path.join(o.out, name + '.pt'), start=None, resume=False, only=None, add=None,
                                  steps=o.steps, hours=None, processes=1, threads=1, learning_rate=config.LEARNING_RATE)
     team = train.Team(1, sum(t.numel() for t in net.state_dict().values()))
-    train.train(options, net, team, 0, FixedClips(pool, name == 'long'))
+    train.train(options, net, team, 0, (LongWindows if name == 'long' else train.Batches)(pool, 1))
     checkpoint = torch.load(options.out)
     if name == 'long':  # what was never heard has no say
         checkpoint['average']['modules_.1.conv.weight'][:, 1::2] = 0
@@ -112,12 +106,8 @@ def train_variant(name, pool, o):
 
 
 def score(name, o):
-    import report
-    results = {}
     with tempfile.TemporaryDirectory() as folder:
-        for sound, notes in recordings.find(o.eval):
-            heard = report.transcribe(o.fenby, os.path.join(o.out, name + '.fnw'), sound, folder)
-            results[os.path.splitext(os.path.basename(sound))[0]] = report.measure(report.as_columns(notes), heard)
+        results = report.measure_all(o.fenby, os.path.join(o.out, name + '.fnw'), recordings.find(o.eval), folder)
     return {k: report.mean_over_groups(results, k) for k in ('fno', 'flive')}
 
 
@@ -157,7 +147,8 @@ def main():
             if not f.tell():
                 groups = list(figures['fno'])
                 f.write(f'| {o.steps} steps | ' + ' | '.join(groups) + ' |\n|' + '---|' * (len(groups) + 1) + '\n')
-            f.write(f'| {VARIANTS[name][0]} | ' + ' | '.join(f'{figures["fno"][g]:.3f} / {figures["flive"][g]:.3f}' for g in groups) + ' |\n')
+            cells = [f'{figures["fno"][g]:.3f} / {figures["flive"][g]:.3f}' for g in groups]
+            f.write(f'| {VARIANTS[name][0]} | ' + ' | '.join(cells) + ' |\n')
             f.flush()
 
 

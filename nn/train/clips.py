@@ -705,8 +705,8 @@ SIZE = scipy.fft.next_fast_len(N + int(1.5 * SR), True)
 class Maker:
     """Makes clips: (samples, labels), one after another, the same for the same seed."""
 
-    def __init__(self, seed, pack, sequences):
-        self.rng, self.pack, self.sequences = np.random.default_rng(seed), pack, sequences
+    def __init__(self, seed, pack, sequences, make=Clip):
+        self.rng, self.pack, self.sequences, self.make = np.random.default_rng(seed), pack, sequences, make
         self.invented = {'piano': [], 'guitar': []}
 
     def invent(self):
@@ -718,14 +718,14 @@ class Maker:
 
     def clip(self, kind=None):
         kind = kind or self.rng.choice(list(MIX), p=list(MIX.values()))
-        clip = Clip(self.rng, self.pack, self.sequences, self.invent())
+        clip = self.make(self.rng, self.pack, self.sequences, self.invent())
         getattr(clip, kind)()
         return clip.mix(), sorted(clip.labels, key=lambda label: label[0])
 
 
-def for_training(seed, samples_folder, midi_folder, validation=False):
+def for_training(seed, samples_folder, midi_folder, validation=False, make=Clip):
     pack = samples.load(samples_folder, only=HELD_OUT) if validation else samples.load(samples_folder, without=HELD_OUT)
-    return Maker(seed, pack, load_sequences(midi_folder))
+    return Maker(seed, pack, load_sequences(midi_folder), make)
 
 
 def frames_of(labels, n_frames):

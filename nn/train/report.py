@@ -64,6 +64,12 @@ def measure(reference, heard):
     return {'fno': fno, 'flive': flive, 'matched': back, 'late_ms': late, 'reference': reference, 'heard': heard}
 
 
+def measure_all(fenby, model, files, folder):
+    """The same of every recording, by name."""
+    return {os.path.splitext(os.path.basename(sound))[0]:
+            measure(as_columns(notes), transcribe(fenby, model, sound, folder)) for sound, notes in files}
+
+
 def by_group(results, key):
     groups = {}
     for name, r in results.items():
@@ -250,9 +256,7 @@ def main():
         for lookahead in lookaheads:
             path = os.path.join(folder, 'net.fnw')
             with_lookahead(model, lookahead, path)
-            by_head[lookahead] = {os.path.splitext(os.path.basename(sound))[0]:
-                                  measure(as_columns(notes), transcribe(o.fenby, path, sound, folder))
-                                  for sound, notes in files}
+            by_head[lookahead] = measure_all(o.fenby, path, files, folder)
         silent = ghost_minutes(o.fenby, o.model, folder)
     live = by_head[modes['live']]
     for r in live.values():

@@ -57,30 +57,13 @@ def added_clips(folder):
     return found
 
 
-class Clips:
-    """Batches from a pool of clips that is renewed at a fixed pace: the same ones for the same seed."""
+class Batches:
+    """Parts of clips from a pool, each shifted and coloured anew."""
 
-    def __init__(self, workers, seed, samples, midi, renew, added):
-        context = multiprocessing.get_context('fork')
-        self.queues = [context.Queue(24) for _ in range(workers)]
-        for i, queue in enumerate(self.queues):
-            context.Process(target=make_clips, args=(seed * 1000 + i, samples, midi, queue), daemon=True).start()
-        self.rng, self.renew, self.made, self.due, self.added = np.random.default_rng(seed), renew, 0, 0.0, added
-        self.pool = [self.next_clip() for _ in range(POOL)]
-
-    def next_clip(self):
-        clip = self.queues[self.made % len(self.queues)].get()
-        self.made += 1
-        return clip
+    def __init__(self, pool, seed, added=()):
+        self.pool, self.rng, self.added, self.made = pool, np.random.default_rng(seed), added, len(pool)
 
     def batch(self):
-        self.due += self.renew
-        while self.due >= 1:
-            if len(self.pool) < LARGEST_POOL:
-                self.pool.append(self.next_clip())
-            else:
-                self.pool[self.made % LARGEST_POOL] = self.next_clip()
-            self.due -= 1
         rng, xs, ys = self.rng, [], []
         for b in range(config.BATCH):
             real = self.added and b % 2
@@ -102,6 +85,33 @@ class Clips:
             ys.append(y)
         x = torch.from_numpy(np.stack(xs).transpose(0, 3, 1, 2).copy())
         return x, torch.from_numpy(np.stack(ys))
+
+
+class FreshBatches(Batches):
+    """From clips made on the way, at a fixed pace: the same ones for the same seed."""
+
+    def __init__(self, workers, seed, samples, midi, renew, added):
+        context = multiprocessing.get_context('fork')
+        self.queues = [context.Queue(24) for _ in range(workers)]
+        for i, queue in enumerate(self.queues):
+            context.Process(target=make_clips, args=(seed * 1000 + i, samples, midi, queue), daemon=True).start()
+        self.renew, self.due, self.made = renew, 0.0, 0
+        super().__init__([self.next_clip() for _ in range(POOL)], seed, added)
+
+    def next_clip(self):
+        clip = self.queues[self.made % len(self.queues)].get()
+        self.made += 1
+        return clip
+
+    def batch(self):
+        self.due += self.renew
+        while self.due >= 1:
+            if len(self.pool) < LARGEST_POOL:
+                self.pool.append(self.next_clip())
+            else:
+                self.pool[self.made % LARGEST_POOL] = self.next_clip()
+            self.due -= 1
+        return super().batch()
 
 
 class Team:
@@ -271,7 +281,8 @@ def train(o, net, team, rank, data=None):
         step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
 
     if data is None:
-        data = Clips(o.workers, seed * o.processes + rank, o.samples, o.midi, o.renew, added_clips(o.add) if o.add else [])
+        data = FreshBatches(o.workers, seed * o.processes + rank, o.samples, o.midi, o.renew,
+                            added_clips(o.add) if o.add else ())
     if o.start and not o.resume:
         start_from(net, o.start, data.batch()[0].to(device))
     team.first([t for t in net.state_dict().values() if t.is_floating_point()])
