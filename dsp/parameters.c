@@ -13,6 +13,7 @@ static const char *const mode_labels[] = {"tight", "live", "studio"};
 static const char *const timing_labels[] = {"tight", "asap"};
 static const char *const velocity_labels[] = {"fixed", "followed"};
 static const char *const switch_labels[] = {"off", "on"};
+static const char *const bends_labels[] = {"off", "one channel", "MPE"};
 static const char *const root_labels[] = {"C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"};
 static const char *const scale_labels[] = {
     "off",   "major",  "minor",    "harmonic minor", "melodic minor", "major pentatonic", "minor pentatonic",
@@ -76,6 +77,8 @@ const fenby_parameter_info fenby_parameter_table[FENBY_N_PARAMETERS] = {
                                    "on: hears by itself how far instruments are off that, up to half a semitone"),
     [FENBY_SUSTAIN] = CHOICE("sustain", "Sustain", switch_labels, 0,
                              "on: notes sound on until they are struck again or it is switched off"),
+    [FENBY_BENDS] = CHOICE("bends", "Bends", bends_labels, FENBY_BENDS_OFF,
+                           "vibrato and bends as MIDI pitch bends, of one channel or of a channel for each note"),
 };
 
 static const unsigned scale_notes[FENBY_N_SCALES] = {

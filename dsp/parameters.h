@@ -33,6 +33,7 @@ typedef enum {
     FENBY_TUNING,          // Hz of A4, 415 .. 466
     FENBY_FOLLOW_TUNING,   // off, on: hear how far the playing lies off that tuning (tuning.h)
     FENBY_SUSTAIN,         // off, on: notes sound until the same key is struck again or it is switched off
+    FENBY_BENDS,           // off, one channel, MPE: whether MIDI tells how far notes are off their keys (midi_out.h)
     FENBY_N_PARAMETERS
 } fenby_parameter;
 
@@ -40,6 +41,7 @@ typedef enum {
 enum { FENBY_MODE_TIGHT, FENBY_MODE_LIVE, FENBY_MODE_STUDIO, FENBY_N_MODES };
 enum { FENBY_TIMING_TIGHT, FENBY_TIMING_ASAP };
 enum { FENBY_VELOCITY_MODE_FIXED, FENBY_VELOCITY_MODE_FOLLOWED };
+enum { FENBY_BENDS_OFF, FENBY_BENDS_CHANNEL, FENBY_BENDS_MPE };
 enum {
     FENBY_SCALE_OFF,
     FENBY_SCALE_MAJOR,

@@ -169,9 +169,10 @@ static bool write_midi(const transcription *t, const char *title, FILE *file)
     fenby_engine_status_get(t->engine, &status);
     snprintf(text, sizeof text, "fenby " FENBY_VERSION ", model %s, latency %.1f ms, starts are back-dated",
              fenby_weights_name(t->weights), 1000 * status.latency_frames / t->rate_hz);
-    const int channel = (int)t->options->parameters.value[FENBY_MIDI_CHANNEL];
+    const float *const parameters = t->options->parameters.value;
+    const int channel = (int)parameters[FENBY_MIDI_CHANNEL], bends = (int)parameters[FENBY_BENDS];
     fenby_midi_file_begin(&midi, file, t->options->midi_format, title, text);
-    return fenby_notes_write_midi(&t->notes, t->rate_hz, channel, &midi) &&
+    return fenby_notes_write_midi(&t->notes, t->rate_hz, channel, bends, &midi) &&
            fenby_midi_file_end(&midi, llround(duration_s(t) * FENBY_TICKS_PER_SECOND));
 }
 

@@ -51,8 +51,9 @@ static double now_s(const fenby_jack_control *control)
 
 static void hand_out(fenby_jack_control *control, const fenby_jack_note *note)
 {
-    control->channel_of_key[note->key] = note->type == FENBY_NOTE_ON ? note->channel : 0;
     if (control->recorder) fenby_jack_recorder_put(control->recorder, note);
+    if (note->type == FENBY_BEND) return;
+    control->channel_of_key[note->key] = note->type == FENBY_NOTE_ON ? note->channel : 0;
     control->config.on_note(control->config.user, note);
 }
 

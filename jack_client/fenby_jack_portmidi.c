@@ -144,14 +144,17 @@ static void lose_device(fenby_jack_portmidi *portmidi)
 // PortMIDI makes a delay of each time, from a clock of whole milliseconds: messages for the same one, written
 // on either side of its tick, change places. So a key's messages lie a millisecond apart at least, else the end
 // of a note might come before its beginning.
-static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int status, int channel, int key,
-                 int velocity)
+static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int key, PmMessage message)
 {
     PmTimestamp *const last_ms = &portmidi->last_ms[key];
     if (when_ms <= *last_ms) when_ms = *last_ms + 1;
     *last_ms = when_ms;
-    const PmMessage message = Pm_Message(status | (channel - 1), key, velocity);
     if (portmidi->stream && Pm_WriteShort(portmidi->stream, when_ms, message) < 0) lose_device(portmidi);
+}
+
+static PmMessage note_off(int channel, int key)
+{
+    return Pm_Message(NOTE_OFF | (channel - 1), key, RELEASE_VELOCITY);
 }
 
 static void send_note(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
@@ -159,17 +162,24 @@ static void send_note(fenby_jack_portmidi *portmidi, const fenby_jack_note *note
     const PmTimestamp when_ms = (PmTimestamp)((note->time_us - portmidi->begin_us + 500) / 1000) - LATENCY_MS;
     const int key = note->key;
     uint8_t *const channel = &portmidi->channel_of_key[key];
+    const uint8_t *const bytes = note->message.bytes;
     if (!portmidi->stream || (note->type == FENBY_NOTE_OFF && !*channel)) return;
-    if (note->type == FENBY_NOTE_ON) send(portmidi, when_ms, NOTE_ON, note->channel, key, note->velocity);
-    else send(portmidi, when_ms, NOTE_OFF, *channel, key, RELEASE_VELOCITY);
-    *channel = note->type == FENBY_NOTE_ON ? note->channel : 0;
+    if (note->type == FENBY_BEND) {
+        send(portmidi, when_ms, key, Pm_Message(bytes[0], bytes[1], bytes[2]));
+    } else if (note->type == FENBY_NOTE_ON) {
+        send(portmidi, when_ms, key, Pm_Message(NOTE_ON | (note->channel - 1), key, note->velocity));
+        *channel = note->channel;
+    } else {
+        send(portmidi, when_ms, key, note_off(*channel, key));
+        *channel = 0;
+    }
 }
 
 static void end_notes(fenby_jack_portmidi *portmidi)
 {
     for (int key = 0; key < KEYS; key++) {
         uint8_t *const channel = &portmidi->channel_of_key[key];
-        if (*channel) send(portmidi, now_ms(portmidi), NOTE_OFF, *channel, key, RELEASE_VELOCITY);
+        if (*channel) send(portmidi, now_ms(portmidi), key, note_off(*channel, key));
         *channel = 0;
     }
 }

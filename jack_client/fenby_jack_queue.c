@@ -34,6 +34,10 @@ void fenby_jack_queue_free(fenby_jack_queue *queue)
 // Room for one note-off a key is always left.
 void fenby_jack_queue_put(fenby_jack_queue *queue, const fenby_jack_note *note)
 {
+    if (note->type == FENBY_BEND) {
+        if (fenby_ring_write_space(queue->ring) > KEYS) fenby_ring_write(queue->ring, note, 1);
+        return;
+    }
     bool *passed_on = &queue->passed_on[note->key];
     if (note->type == FENBY_NOTE_ON) {
         *passed_on = fenby_ring_write_space(queue->ring) > KEYS;

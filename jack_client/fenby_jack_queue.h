@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
-// Notes that have left, on their way from one writer to one reader: from the audio thread to the control thread
+// Notes that have left, and the bends between them, on their way from one writer to one reader: from the audio thread to the control thread
 // (OSC, view) and to the PortMIDI thread, from the control thread to the one that records.
 //
 // A reader that falls behind loses notes whole, never a note's end: a note-on that finds too little room is
-// left out together with its note-off, and counted.
+// left out together with its note-off, and counted. Bends are left out then, too.
 // Thread: _put belongs to the writer, _get to the reader. Allocation: in _new only. Errors: NULL when memory
 // is short.
 #ifndef FENBY_JACK_QUEUE_H
@@ -12,16 +12,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../dsp/event.h"
+#include "../dsp/midi_out.h"
 #include "../dsp/rt.h"
 
 typedef struct {
     int64_t frame;     // for which it was scheduled, in frames since the client began
     int64_t time_us;   // when it leaves JACK, on CLOCK_MONOTONIC; only told to PortMIDI
     double sound_s;    // when its sound began or ended, in seconds since the client began
-    uint8_t type;      // FENBY_NOTE_ON or FENBY_NOTE_OFF
+    uint8_t type;      // FENBY_NOTE_ON, FENBY_NOTE_OFF or, of messages that are no notes, FENBY_BEND
     uint8_t key, velocity;
     uint8_t channel;   // 1 .. 16
     uint8_t late;
+    fenby_midi_message message;  // FENBY_BEND: what it is
 } fenby_jack_note;
 
 typedef struct fenby_jack_queue fenby_jack_queue;

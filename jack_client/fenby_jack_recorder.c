@@ -165,7 +165,9 @@ static void put_note(fenby_jack_recorder *recorder, const fenby_jack_note *note)
 {
     const double time_s = note->sound_s - recorder->begin_s;
     const int64_t tick = time_s > 0 ? (int64_t)(time_s * FENBY_TICKS_PER_SECOND + 0.5) : 0;
-    if (note->type == FENBY_NOTE_ON)
+    if (note->type == FENBY_BEND)
+        fenby_midi_file_message(&recorder->midi, tick, &note->message);
+    else if (note->type == FENBY_NOTE_ON)
         fenby_midi_file_note_on(&recorder->midi, tick, note->channel, note->key, note->velocity);
     else
         fenby_midi_file_note_off(&recorder->midi, tick, note->channel, note->key);
@@ -291,6 +293,7 @@ fenby_jack_recorder *fenby_jack_recorder_new(const char *path, bool may_replace,
 void fenby_jack_recorder_put(fenby_jack_recorder *recorder, const fenby_jack_note *note)
 {
     fenby_jack_queue_put(recorder->queue, note);
+    if (note->type == FENBY_BEND) return;
     recorder->channel_of_key[note->key] = note->type == FENBY_NOTE_ON ? note->channel : 0;
 }
 

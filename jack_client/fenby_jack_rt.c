@@ -6,14 +6,11 @@
 #include <time.h>
 
 enum {
-    SILENT = 0,  // in channel_of_key
     NOTE_OFF = 0x80,
     NOTE_ON = 0x90,
     CONTROLLER = 0xb0,
     ALL_NOTES_OFF = 123,
-    CHANNELS = 16,
-    RELEASE_VELOCITY = 64,  // of no known speed
-    PATIENCE_MS = 500,      // for the audio thread to end the notes
+    PATIENCE_MS = 500,  // for the audio thread to end the notes
 };
 static const double MOST_HOLE_S = 0.5;  // a clock that goes farther at once is another one
 
@@ -26,46 +23,44 @@ typedef struct {
     int64_t leaves_us, length_us;  // for PortMIDI: when its first frame leaves JACK, on CLOCK_MONOTONIC
 } period;
 
-static bool write_midi(void *midi, jack_nframes_t offset, int status, int channel, int key, int velocity)
+static bool write_midi(void *midi, jack_nframes_t offset, const fenby_midi_message *message)
 {
-    const jack_midi_data_t bytes[3] = {(jack_midi_data_t)(status | (channel - 1)), (jack_midi_data_t)key,
-                                       (jack_midi_data_t)velocity};
-    return !midi || jack_midi_event_write(midi, offset, bytes, sizeof bytes) == 0;
+    return !midi || jack_midi_event_write(midi, offset, message->bytes, sizeof message->bytes) == 0;
 }
 
 // To those who listen outside JACK.
 static void pass_on(fenby_jack_rt *rt, const period *now, jack_nframes_t offset, const fenby_event *event,
-                    uint8_t channel)
+                    const fenby_midi_message *message)
 {
-    const fenby_jack_note note = {
+    const int status = message->bytes[0] & 0xf0;
+    fenby_jack_note note = {
         .frame = rt->first_frame + event->frame,
         .time_us = now->leaves_us + now->length_us * offset / now->n_frames,
         .sound_s = rt->first_s + (double)event->sound_frame / rt->rate_hz,
-        .type = event->type,
+        .type = status == NOTE_ON ? FENBY_NOTE_ON : status == NOTE_OFF ? FENBY_NOTE_OFF : FENBY_BEND,
         .key = event->key,
         .velocity = event->velocity,
-        .channel = channel,
+        .channel = (uint8_t)((message->bytes[0] & 0x0f) + 1),
         .late = event->late,
+        .message = *message,
     };
     fenby_jack_queue_put(rt->notes, &note);
     if (rt->portmidi) fenby_jack_portmidi_put(rt->portmidi, &note);
     atomic_store_explicit(&rt->has_news, true, memory_order_relaxed);
 }
 
-// False when JACK's buffer is full. Ends of notes that have been ended already, and bends, need no sending.
+// False when JACK's buffer is full: then all is as it was, and what was written before the note may come again.
 static bool send_event(fenby_jack_rt *rt, const period *now, jack_nframes_t offset, const fenby_event *event)
 {
-    uint8_t *const channel = &rt->channel_of_key[event->key];
-    if (event->type == FENBY_NOTE_ON && *channel == SILENT) {
-        const uint8_t wanted = (uint8_t)fenby_engine_parameter(rt->engine, FENBY_MIDI_CHANNEL);
-        if (!write_midi(now->midi, offset, NOTE_ON, wanted, event->key, event->velocity)) return false;
-        *channel = wanted;
-        pass_on(rt, now, offset, event, *channel);
-    } else if (event->type == FENBY_NOTE_OFF && *channel != SILENT) {
-        if (!write_midi(now->midi, offset, NOTE_OFF, *channel, event->key, RELEASE_VELOCITY)) return false;
-        pass_on(rt, now, offset, event, *channel);
-        *channel = SILENT;
-    }
+    fenby_midi_message messages[FENBY_MIDI_MOST];
+    const int channel = (int)fenby_engine_parameter(rt->engine, FENBY_MIDI_CHANNEL);
+    const int bends = (int)fenby_engine_parameter(rt->engine, FENBY_BENDS);
+    fenby_midi_out sent = rt->sent;
+    const int n = fenby_midi_out_event(&sent, event, channel, bends, messages);
+    for (int i = 0; i < n; i++)
+        if (!write_midi(now->midi, offset, &messages[i])) return false;
+    for (int i = 0; i < n; i++) pass_on(rt, now, offset, event, &messages[i]);
+    rt->sent = sent;
     return true;
 }
 
@@ -73,7 +68,7 @@ static bool send_event(fenby_jack_rt *rt, const period *now, jack_nframes_t offs
 static bool end_every_note(fenby_jack_rt *rt, const period *now)
 {
     bool all = true;
-    for (int key = 0; key < FENBY_JACK_KEYS; key++) {
+    for (int key = 0; key < FENBY_MIDI_KEYS; key++) {
         const fenby_event event = {.frame = now->first_frame, .sound_frame = now->first_frame,
                                    .type = FENBY_NOTE_OFF, .key = (uint8_t)key};
         all = send_event(rt, now, 0, &event) && all;
@@ -84,8 +79,10 @@ static bool end_every_note(fenby_jack_rt *rt, const period *now)
 // Also for a synth that was unplugged while notes sounded, and knows of notes that have ended here.
 static bool silence_receivers(const period *now)
 {
-    for (int channel = 1; channel <= CHANNELS; channel++)
-        if (!write_midi(now->midi, 0, CONTROLLER, channel, ALL_NOTES_OFF, 0)) return false;
+    for (int channel = 0; channel < FENBY_MIDI_CHANNELS; channel++) {
+        const fenby_midi_message message = {{(uint8_t)(CONTROLLER | channel), ALL_NOTES_OFF, 0}};
+        if (!write_midi(now->midi, 0, &message)) return false;
+    }
     return true;
 }
 
@@ -184,8 +181,10 @@ static void run(fenby_jack_rt *rt, period *now)
     push_inputs(rt, now->n_frames);
     if (atomic_load(&rt->is_freewheeling)) work_now(rt);
     if (atomic_load_explicit(&rt->end_notes, memory_order_relaxed) && end_every_note(rt, now) &&
-        silence_receivers(now))
+        silence_receivers(now)) {
+        fenby_midi_out_forget(&rt->sent);
         atomic_store_explicit(&rt->end_notes, false, memory_order_relaxed);
+    }
     send_due_events(rt, now);
     wake_worker(rt);
 }

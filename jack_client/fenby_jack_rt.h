@@ -20,10 +20,11 @@
 #include <stdint.h>
 
 #include "../dsp/engine.h"
+#include "../dsp/midi_out.h"
 #include "fenby_jack_portmidi.h"
 #include "fenby_jack_queue.h"
 
-enum { FENBY_JACK_MAXIMUM_INPUTS = 8, FENBY_JACK_MIX_FRAMES = 256, FENBY_JACK_KEYS = 128 };
+enum { FENBY_JACK_MAXIMUM_INPUTS = 8, FENBY_JACK_MIX_FRAMES = 256 };
 
 typedef struct {
     jack_client_t *jack;
@@ -43,7 +44,7 @@ typedef struct {
 
     fenby_event waiting;  // taken from the engine, but JACK's MIDI buffer was full
     bool is_waiting;
-    uint8_t channel_of_key[FENBY_JACK_KEYS];  // 1 .. 16 where a key sounds: its note-off goes there; 0: silent
+    fenby_midi_out sent;  // what the receivers know
 
     fenby_jack_queue *notes;  // to the control thread
     fenby_jack_portmidi *portmidi;

@@ -101,6 +101,12 @@ void fenby_midi_file_note_off(fenby_midi_file *midi, int64_t tick, int channel, 
     write_note(midi, tick, 0x80, channel, key, 64);  // 64: a release of no known speed
 }
 
+void fenby_midi_file_message(fenby_midi_file *midi, int64_t tick, const fenby_midi_message *message)
+{
+    write_time(midi, tick);
+    fwrite(message->bytes, 1, sizeof message->bytes, midi->stream);
+}
+
 bool fenby_midi_file_end(fenby_midi_file *midi, int64_t tick)
 {
     write_time(midi, tick);

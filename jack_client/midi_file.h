@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "../dsp/midi_out.h"
+
 enum { FENBY_TICKS_PER_SECOND = 2000 };
 
 typedef struct {
@@ -28,6 +30,9 @@ void fenby_midi_file_begin(fenby_midi_file *midi, FILE *stream, int format, cons
 // Ticks must not go back: one that does is taken for the last.
 void fenby_midi_file_note_on(fenby_midi_file *midi, int64_t tick, int channel, int key, int velocity);
 void fenby_midi_file_note_off(fenby_midi_file *midi, int64_t tick, int channel, int key);
+
+// Any other message of three bytes: a bend, a controller.
+void fenby_midi_file_message(fenby_midi_file *midi, int64_t tick, const fenby_midi_message *message);
 
 // Ends the last track at this tick and fills in its length. The stream stays open. False with errno when the
 // stream cannot seek or is full.

@@ -17,14 +17,22 @@ static void end_note(fenby_notes *notes, uint8_t key, int64_t frame)
     notes->sounding[key] = 0;
 }
 
-static bool grow(fenby_notes *notes)
+// Room for one more; false when memory is short.
+static bool grow(void **items, size_t count, size_t *capacity, size_t size)
 {
-    if (notes->count < notes->capacity) return true;
-    const size_t capacity = notes->capacity ? notes->capacity * 2 : 256;
-    fenby_note *grown = reallocarray(notes->note, capacity, sizeof *grown);
+    if (count < *capacity) return true;
+    const size_t wanted = *capacity ? *capacity * 2 : 256;
+    void *const grown = reallocarray(*items, wanted, size);
     if (!grown) return false;
-    notes->note = grown;
-    notes->capacity = capacity;
+    *items = grown;
+    *capacity = wanted;
+    return true;
+}
+
+static bool add_bend(fenby_notes *notes, uint8_t key, float bend, int64_t frame)
+{
+    if (!grow((void **)&notes->bend, notes->n_bends, &notes->bend_capacity, sizeof *notes->bend)) return false;
+    notes->bend[notes->n_bends++] = (fenby_note_bend){frame, bend, key};
     return true;
 }
 
@@ -32,11 +40,11 @@ bool fenby_notes_add(fenby_notes *notes, const fenby_event *event)
 {
     const uint8_t key = event->key & 0x7f;
     const int64_t frame = at_least(event->sound_frame, 0);
-    if (event->type == FENBY_BEND) return true;
+    if (event->type == FENBY_BEND) return add_bend(notes, key, event->bend, frame);
     end_note(notes, key, frame);
     if (event->type == FENBY_NOTE_OFF) return true;
-    if (!grow(notes)) return false;
-    notes->note[notes->count++] = (fenby_note){frame, frame, event->frame, key, event->velocity};
+    if (!grow((void **)&notes->note, notes->count, &notes->capacity, sizeof *notes->note)) return false;
+    notes->note[notes->count++] = (fenby_note){frame, frame, event->frame, event->bend, key, event->velocity};
     notes->sounding[key] = notes->count;
     return true;
 }
@@ -45,6 +53,13 @@ static int by_onset(const void *a, const void *b)
 {
     const fenby_note *x = a, *y = b;
     if (x->onset_frame != y->onset_frame) return x->onset_frame < y->onset_frame ? -1 : 1;
+    return x->key - y->key;
+}
+
+static int by_frame(const void *a, const void *b)
+{
+    const fenby_note_bend *x = a, *y = b;
+    if (x->frame != y->frame) return x->frame < y->frame ? -1 : 1;
     return x->key - y->key;
 }
 
@@ -63,12 +78,14 @@ void fenby_notes_finish(fenby_notes *notes, int64_t end_frame)
 {
     for (uint8_t key = 0; key < 128; key++) end_note(notes, key, end_frame);
     if (notes->count) qsort(notes->note, notes->count, sizeof *notes->note, by_onset);
+    if (notes->n_bends) qsort(notes->bend, notes->n_bends, sizeof *notes->bend, by_frame);
     cut_overlaps(notes);
 }
 
 void fenby_notes_free(fenby_notes *notes)
 {
     free(notes->note);
+    free(notes->bend);
     *notes = (fenby_notes){0};
 }
 
@@ -87,18 +104,21 @@ void fenby_notes_write_csv(const fenby_notes *notes, double rate_hz, FILE *file)
 
 typedef struct {
     int64_t tick;
-    uint8_t key, velocity;  // velocity 0: the note ends
+    fenby_event event;
 } change;
 
+// Ends first, and bends before beginnings.
 static int by_tick(const void *a, const void *b)
 {
+    static const int order[] = {[FENBY_NOTE_OFF] = 0, [FENBY_BEND] = 1, [FENBY_NOTE_ON] = 2};
     const change *x = a, *y = b;
     if (x->tick != y->tick) return x->tick < y->tick ? -1 : 1;
-    if (!x->velocity != !y->velocity) return x->velocity ? 1 : -1;  // ends first
-    return x->key - y->key;
+    if (x->event.type != y->event.type) return order[x->event.type] - order[y->event.type];
+    return x->event.key - y->event.key;
 }
 
-// Starts and ends in ticks. What rounds to nothing is made one tick long, and the next note of the key waits.
+// Starts and ends in ticks, and the bends. What rounds to nothing is made one tick long, and the next note of the
+// key waits.
 static void list_changes(const fenby_notes *notes, double rate_hz, change *changes)
 {
     const double ticks_per_frame = FENBY_TICKS_PER_SECOND / rate_hz;
@@ -108,23 +128,30 @@ static void list_changes(const fenby_notes *notes, double rate_hz, change *chang
         const int64_t on = at_least(llround((double)note->onset_frame * ticks_per_frame), free_from[note->key]);
         const int64_t off = at_least(llround((double)note->offset_frame * ticks_per_frame), on + 1);
         free_from[note->key] = off;
-        changes[2 * i] = (change){on, note->key, note->velocity ? note->velocity : 1};
-        changes[2 * i + 1] = (change){off, note->key, 0};
+        *changes++ = (change){on, {.type = FENBY_NOTE_ON, .key = note->key, .bend = note->bend,
+                                   .velocity = note->velocity ? note->velocity : 1}};
+        *changes++ = (change){off, {.type = FENBY_NOTE_OFF, .key = note->key}};
+    }
+    for (size_t i = 0; i < notes->n_bends; i++) {
+        const fenby_note_bend *b = &notes->bend[i];
+        *changes++ = (change){llround((double)b->frame * ticks_per_frame),
+                              {.type = FENBY_BEND, .key = b->key, .bend = b->bend}};
     }
 }
 
-bool fenby_notes_write_midi(const fenby_notes *notes, double rate_hz, int channel, fenby_midi_file *midi)
+bool fenby_notes_write_midi(const fenby_notes *notes, double rate_hz, int channel, int bends,
+                            fenby_midi_file *midi)
 {
-    change *changes = calloc(2 * notes->count + 1, sizeof *changes);
+    const size_t n_changes = 2 * notes->count + notes->n_bends;
+    change *changes = calloc(n_changes + 1, sizeof *changes);
     if (!changes) return false;
     list_changes(notes, rate_hz, changes);
-    qsort(changes, 2 * notes->count, sizeof *changes, by_tick);
-    for (size_t i = 0; i < 2 * notes->count; i++) {
-        const change *c = &changes[i];
-        if (c->velocity)
-            fenby_midi_file_note_on(midi, c->tick, channel, c->key, c->velocity);
-        else
-            fenby_midi_file_note_off(midi, c->tick, channel, c->key);
+    qsort(changes, n_changes, sizeof *changes, by_tick);
+    fenby_midi_out out = {0};
+    for (size_t i = 0; i < n_changes; i++) {
+        fenby_midi_message messages[FENBY_MIDI_MOST];
+        const int n = fenby_midi_out_event(&out, &changes[i].event, channel, bends, messages);
+        for (int k = 0; k < n; k++) fenby_midi_file_message(midi, changes[i].tick, &messages[k]);
     }
     free(changes);
     return true;

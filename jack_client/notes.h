@@ -17,16 +17,25 @@
 
 typedef struct {
     int64_t onset_frame, offset_frame, emitted_frame;
+    float bend;  // at the onset
     uint8_t key, velocity;
 } fenby_note;
 
 typedef struct {
+    int64_t frame;
+    float bend;  // semitones
+    uint8_t key;
+} fenby_note_bend;
+
+typedef struct {
     fenby_note *note;
     size_t count, capacity;
+    fenby_note_bend *bend;  // in the order of their frames once finished
+    size_t n_bends, bend_capacity;
     size_t sounding[128];  // 1 + index of the note that sounds on each key, 0: none
 } fenby_notes;
 
-// Takes the next event of the engine; bends are left out. A list of zeros is an empty one.
+// Takes the next event of the engine. A list of zeros is an empty one.
 bool fenby_notes_add(fenby_notes *notes, const fenby_event *event);
 
 // After the last event: sorts by onset, then key, and sees to it that a key's notes do not overlap.
@@ -37,7 +46,8 @@ void fenby_notes_free(fenby_notes *notes);
 // The table "onset_s,offset_s,midi,velocity,emitted_s".
 void fenby_notes_write_csv(const fenby_notes *notes, double rate_hz, FILE *file);
 
-// Appends all notes to a MIDI file that has begun. A note lasts a tick at least.
-bool fenby_notes_write_midi(const fenby_notes *notes, double rate_hz, int channel, fenby_midi_file *midi);
+// Appends all notes to a MIDI file that has begun, with their bends as midi_out.h says. A note lasts a tick at least.
+bool fenby_notes_write_midi(const fenby_notes *notes, double rate_hz, int channel, int bends,
+                            fenby_midi_file *midi);
 
 #endif

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include "../dsp/engine.h"
+#include "../dsp/midi_out.h"
 #include "../dsp/ring.h"
 #include "messages.h"
 #include "model_store.h"
@@ -83,7 +84,7 @@ typedef struct {
         float seen[FENBY_N_PARAMETERS];  // last values of the ports
         bool enabled, freewheel;
         bool closing;           // every sounding note is to end
-        uint8_t sounding[128];  // channel that each key sounds on, 0: none
+        fenby_midi_out sent;    // what the host's synth knows
         fenby_event held;       // there was no room for it
         bool has_held;
         int64_t engine_start;     // the clock when the engine's began

@@ -28,6 +28,7 @@ static const char *const parameter_groups[FENBY_N_PARAMETERS] = {
     [FENBY_SCALE_ROOT] = "output",
     [FENBY_MIDI_CHANNEL] = "output",
     [FENBY_SUSTAIN] = "output",
+    [FENBY_BENDS] = "output",
 };
 
 #define STATUS_PORT(symbol, name, unit, kind, minimum, maximum, value, help)                                \

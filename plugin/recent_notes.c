@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../dsp/parameters.h"
 #include "../jack_client/notes.h"
 #include "../jack_client/output_file.h"
 
@@ -98,7 +99,7 @@ int fenby_recent_notes_save(const fenby_recent_notes *r, const char *path, int64
         snprintf(error, error_size, "no notes to save");
     } else if (fenby_output_file_open(&output, path, error, error_size)) {
         fenby_midi_file_begin(&midi, output.file, 0, "Fenby", text);
-        if (!fenby_notes_write_midi(&notes, r->rate_hz, channel, &midi)) {
+        if (!fenby_notes_write_midi(&notes, r->rate_hz, channel, FENBY_BENDS_OFF, &midi)) {
             snprintf(error, error_size, "%s: not enough memory to write it", path);
             fenby_output_file_discard(&output);
         } else {

@@ -6,12 +6,7 @@
 #include "atoms.h"
 #include "plugin.h"
 
-enum {
-    CHUNK = FENBY_THRU_CHUNK,
-    MIDI_NOTE_OFF = 0x80,
-    MIDI_NOTE_ON = 0x90,
-    NO_KNOWN_RELEASE = 64,  // velocity of a note-off
-};
+enum { CHUNK = FENBY_THRU_CHUNK };
 
 static const double triggered_s = 0.1;  // how long the note light is on
 
@@ -104,15 +99,25 @@ static void write_hops(fenby_plugin *p)
 
 // --- notes out -----------------------------------------------------------------------------------------------
 
-static bool write_midi(fenby_plugin *p, uint32_t offset, int status, int channel, int key, int velocity)
+// False: there is no room, and all is as it was; what was written before the note may come again.
+static bool write_midi(fenby_plugin *p, uint32_t offset, const fenby_event *event)
 {
-    const uint8_t bytes[3] = {(uint8_t)(status | (channel - 1)), (uint8_t)key, (uint8_t)velocity};
-    return write_event(&p->rt.midi, offset, p->urids.midi_event, bytes, sizeof bytes);
+    fenby_midi_message messages[FENBY_MIDI_MOST];
+    const int channel = (int)fenby_engine_parameter(p->engine, FENBY_MIDI_CHANNEL);
+    const int bends = (int)fenby_engine_parameter(p->engine, FENBY_BENDS);
+    fenby_midi_out sent = p->rt.sent;
+    const int n = fenby_midi_out_event(&sent, event, channel, bends, messages);
+    for (int i = 0; i < n; i++)
+        if (!write_event(&p->rt.midi, offset, p->urids.midi_event, messages[i].bytes, sizeof messages[i].bytes))
+            return false;
+    p->rt.sent = sent;
+    return true;
 }
 
 // For the recent notes and for the view.
-static void record(fenby_plugin *p, uint32_t offset, int64_t frame, int channel, int key, int velocity)
+static void record(fenby_plugin *p, uint32_t offset, int64_t frame, int key, int velocity)
 {
+    const int channel = (int)fenby_engine_parameter(p->engine, FENBY_MIDI_CHANNEL);
     const fenby_sent_note sent = {frame, (uint8_t)key, (uint8_t)velocity, (uint8_t)channel};
     const fenby_view_note shown = {frame, (uint8_t)key, (uint8_t)velocity};
     fenby_ring_write(p->sent, &sent, 1);  // no room: the worker is starved
@@ -122,23 +127,20 @@ static void record(fenby_plugin *p, uint32_t offset, int64_t frame, int channel,
 
 static bool end_note(fenby_plugin *p, uint32_t offset, int key, int64_t frame)
 {
-    const int channel = p->rt.sounding[key];
-    if (!channel) return true;
-    if (!write_midi(p, offset, MIDI_NOTE_OFF, channel, key, NO_KNOWN_RELEASE)) return false;
-    p->rt.sounding[key] = 0;
-    record(p, offset, frame, channel, key, 0);
+    const fenby_event off = {.type = FENBY_NOTE_OFF, .key = (uint8_t)key};
+    if (!p->rt.sent.channel_of_key[key]) return true;
+    if (!write_midi(p, offset, &off)) return false;
+    record(p, offset, frame, key, 0);
     return true;
 }
 
-static bool begin_note(fenby_plugin *p, uint32_t offset, int key, int velocity, int64_t frame)
+static bool begin_note(fenby_plugin *p, uint32_t offset, const fenby_event *event, int64_t frame)
 {
-    const int channel = (int)fenby_engine_parameter(p->engine, FENBY_MIDI_CHANNEL);
     if (!p->rt.enabled) return true;
-    if (!end_note(p, offset, key, frame)) return false;
-    if (!write_midi(p, offset, MIDI_NOTE_ON, channel, key, velocity)) return false;
-    p->rt.sounding[key] = (uint8_t)channel;
+    if (!end_note(p, offset, event->key, frame)) return false;
+    if (!write_midi(p, offset, event)) return false;
     p->rt.light_frames = (uint32_t)(triggered_s * p->rate_hz);
-    record(p, offset, frame, channel, key, velocity);
+    record(p, offset, frame, event->key, event->velocity);
     return true;
 }
 
@@ -147,9 +149,9 @@ static bool send(fenby_plugin *p, const fenby_event *event, uint32_t offset)
 {
     const int64_t frame = p->rt.engine_start + event->sound_frame;
     switch (event->type) {
-        case FENBY_NOTE_ON: return begin_note(p, offset, event->key & 0x7f, event->velocity, frame);
-        case FENBY_NOTE_OFF: return end_note(p, offset, event->key & 0x7f, frame);
-        default: return true;
+        case FENBY_NOTE_ON: return begin_note(p, offset, event, frame);
+        case FENBY_NOTE_OFF: return end_note(p, offset, event->key, frame);
+        default: return write_midi(p, offset, event);
     }
 }
 
@@ -168,7 +170,7 @@ static void send_due(fenby_plugin *p, uint32_t offset, int64_t start)
 
 static void close_notes(fenby_plugin *p, uint32_t offset)
 {
-    for (int key = 0; key < 128; key++)
+    for (int key = 0; key < FENBY_MIDI_KEYS; key++)
         if (!end_note(p, offset, key, atomic_load(&p->clock_frames))) return;
     p->rt.closing = false;
 }
@@ -242,6 +244,7 @@ void fenby_plugin_begin_engine(fenby_plugin *p)
     p->rt.engine_start = atomic_load(&p->clock_frames);
     p->rt.has_held = false;
     p->rt.closing = true;
+    fenby_midi_out_forget(&p->rt.sent);
 }
 
 // A bounce begins here: from the same samples come the same notes, whatever was heard before. Only when
@@ -370,7 +373,7 @@ static void show_status(fenby_plugin *p)
     fenby_engine_status status;
     fenby_engine_status_get(p->engine, &status);
     int n_sounding = 0;
-    for (int key = 0; key < 128; key++) n_sounding += p->rt.sounding[key] != 0;
+    for (int key = 0; key < FENBY_MIDI_KEYS; key++) n_sounding += p->rt.sent.channel_of_key[key] != 0;
     show(p, FENBY_PORT_LATENCY, status.latency_frames);
     show(p, FENBY_PORT_INPUT_LEVEL, status.level_db);
     show(p, FENBY_PORT_SOUNDING_NOTES, n_sounding);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // A strict reader of Standard MIDI Files for tests: it refuses whatever the standard does not allow, and all
-// that Fenby does not write (running status, system exclusive).
+// that Fenby does not write (running status, system exclusive, messages other than notes, controllers and bends).
 #ifndef FENBY_READ_MIDI_H
 #define FENBY_READ_MIDI_H
 
@@ -99,8 +99,8 @@ static inline void midi_track(midi_reader *file, int track)
         const int status = midi_byte(&r);
         if (status == 0xff) {
             ended = midi_meta(&r, track) == 0x2f;
-        } else if ((status & 0xe0) != 0x80) {
-            midi_fail(&r, "neither note nor meta event");
+        } else if ((status & 0xe0) != 0x80 && (status & 0xf0) != 0xb0 && (status & 0xf0) != 0xe0) {
+            midi_fail(&r, "neither note, controller, bend nor meta event");
         } else {
             const midi_event event = {tick, track, status, midi_byte(&r), midi_byte(&r)};
             if (event.key > 127 || event.velocity > 127) midi_fail(&r, "a data byte above 127");
@@ -151,6 +151,7 @@ static inline int midi_count_notes(const midi_contents *contents)
         const midi_event *event = &contents->event[i];
         const bool on = (event->status & 0xf0) == 0x90;
         bool *const sounds = &sounding[event->status & 0x0f][event->key];
+        if (event->status >= 0xb0) continue;
         if (*sounds == on || event->tick < tick || (on && event->velocity == 0)) return -1;
         *sounds = on;
         tick = event->tick;

@@ -2,6 +2,7 @@
 // Events become notes, notes become a table and a MIDI file; nothing overlaps, nothing is lost, nothing hangs.
 #include <string.h>
 
+#include "dsp/parameters.h"
 #include "jack_client/notes.h"
 #include "read_midi.h"
 #include "test.h"
@@ -77,14 +78,14 @@ static void test_csv(void)
     fenby_notes_free(&notes);
 }
 
-static void write_and_read(const fenby_notes *notes, double rate_hz, int channel)
+static void write_and_read(const fenby_notes *notes, double rate_hz, int channel, int bends)
 {
     static unsigned char bytes[1 << 18];
     fenby_midi_file midi;
     FILE *file = tmpfile();
     REQUIRE(file, "no temporary file");
     fenby_midi_file_begin(&midi, file, 0, "", "");
-    CHECK(fenby_notes_write_midi(notes, rate_hz, channel, &midi), "not enough memory");
+    CHECK(fenby_notes_write_midi(notes, rate_hz, channel, bends, &midi), "not enough memory");
     CHECK(fenby_midi_file_end(&midi, 0), "cannot end");
     rewind(file);
     midi_read(&contents, bytes, fread(bytes, 1, sizeof bytes, file));
@@ -99,7 +100,7 @@ static void test_midi(void)
         {9800, 0, 0x89, 60, 64}, {9800, 0, 0x99, 60, 90}, {16000, 0, 0x89, 0, 64},   {16000, 0, 0x89, 60, 64},
     };
     fenby_notes notes = example(), none = {0};
-    write_and_read(&notes, 1000, 10);
+    write_and_read(&notes, 1000, 10, FENBY_BENDS_OFF);
     REQUIRE(contents.count == 8, "%zu events", contents.count);
     for (int i = 0; i < 8; i++) {
         const midi_event *e = &contents.event[i];
@@ -107,8 +108,40 @@ static void test_midi(void)
               (long)e->tick, e->status, e->key, e->velocity);
     }
     fenby_notes_free(&notes);
-    write_and_read(&none, 1000, 10);
+    write_and_read(&none, 1000, 10, FENBY_BENDS_OFF);
     CHECK(contents.count == 0, "%zu events", contents.count);
+}
+
+// Each note has its bends while it sounds, in MIDI on a channel of its own.
+static void test_bends(void)
+{
+    static const midi_event expected[] = {
+        {2000, 0, 0xb0, 101, 0}, {2000, 0, 0xb0, 100, 6}, {2000, 0, 0xb0, 6, 15},    {2000, 0, 0xe1, 43, 65},
+        {2000, 0, 0x91, 60, 80}, {3000, 0, 0x92, 64, 70}, {4000, 0, 0xe2, 85, 63},   {4200, 0, 0xe1, 85, 64},
+        {6000, 0, 0x81, 60, 64}, {8000, 0, 0x82, 64, 64},
+    };
+    fenby_notes notes = {0};
+    fenby_event e = event(FENBY_NOTE_ON, 60, 1000, 1100, 80);
+    e.bend = 1;  // 171 of 8192
+    add(&notes, e);
+    add(&notes, event(FENBY_NOTE_ON, 64, 1500, 1600, 70));
+    e = event(FENBY_BEND, 60, 2100, 2200, 0), e.bend = 0.5f;
+    add(&notes, e);
+    e = event(FENBY_BEND, 64, 2000, 2300, 0), e.bend = -0.25f;
+    add(&notes, e);
+    e = event(FENBY_BEND, 60, 900, 2400, 0), e.bend = -1;  // placed before its note
+    add(&notes, e);
+    add(&notes, event(FENBY_NOTE_OFF, 60, 3000, 3100, 0));
+    fenby_notes_finish(&notes, 4000);
+    CHECK(notes.n_bends == 3 && notes.count == 2, "%zu bends, %zu notes", notes.n_bends, notes.count);
+    write_and_read(&notes, 1000, 10, FENBY_BENDS_MPE);
+    REQUIRE(contents.count == 10, "%zu events", contents.count);
+    for (int i = 0; i < 10; i++) {
+        const midi_event *m = &contents.event[i];
+        CHECK(!memcmp(m, &expected[i], sizeof *m), "%d: tick %ld, status %x, %d, %d", i, (long)m->tick, m->status,
+              m->key, m->velocity);
+    }
+    fenby_notes_free(&notes);
 }
 
 // Whatever comes, every note starts once, ends once and is alone on its key.
@@ -134,7 +167,7 @@ static void test_anything(void)
         for (size_t i = 1; i < notes.count; i++)
             n_unsorted += notes.note[i - 1].onset_frame > notes.note[i].onset_frame;
         CHECK(n_unsorted == 0, "%zu notes are out of order", n_unsorted);
-        write_and_read(&notes, run % 3 ? 44100 : 384000, 1);
+        write_and_read(&notes, run % 3 ? 44100 : 384000, 1, run % 4 < 3 ? run % 4 : FENBY_BENDS_MPE);
         CHECK(midi_count_notes(&contents) == n_on, "%d notes of %d", midi_count_notes(&contents), n_on);
         fenby_notes_free(&notes);
     }
@@ -145,6 +178,7 @@ int main(void)
     test_pairing();
     test_csv();
     test_midi();
+    test_bends();
     test_anything();
     return test_report();
 }

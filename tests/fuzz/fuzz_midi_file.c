@@ -58,6 +58,7 @@ static void write_notes(fuzz_bytes input)
 {
     static const double rates_hz[] = {8000, 44100, 48000, 384000};
     const double rate_hz = rates_hz[fuzz_byte(&input) % 4];
+    const int bends = fuzz_byte(&input) % 3;
     fenby_notes notes = {0};
     int64_t frame = 0;
     int n_on = 0;
@@ -67,6 +68,7 @@ static void write_notes(fuzz_bytes input)
         const fenby_event event = {
             .frame = frame,
             .sound_frame = frame - (int8_t)fuzz_byte(&input) * 16,
+            .bend = (float)velocity / 32 - 2,
             .type = kind % 3,
             .key = key,
             .velocity = velocity & 0x7f,
@@ -82,7 +84,7 @@ static void write_notes(fuzz_bytes input)
     fenby_midi_file midi;
     PROMISE(stream);
     fenby_midi_file_begin(&midi, stream, 0, "", "");
-    PROMISE(fenby_notes_write_midi(&notes, rate_hz, 16, &midi));
+    PROMISE(fenby_notes_write_midi(&notes, rate_hz, 16, bends, &midi));
     PROMISE(fenby_midi_file_end(&midi, midi.last_tick));
     for (size_t i = 0; i < notes.count; i++) {
         const fenby_note *note = &notes.note[i];

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-PARAMETERS = 23  # in dsp/parameters.h
+PARAMETERS = 24  # in dsp/parameters.h
 
 passed = failed = 0
 

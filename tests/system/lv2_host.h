@@ -89,7 +89,7 @@ typedef struct {
     int broken;  // promises: order, place, pairs of on and off
     int64_t last_frame;
     uint8_t sounding[16][128];
-    int notes;
+    int notes, bends;
 
     int hops, shown_notes;
     char model[4096], message[4200];
@@ -310,12 +310,16 @@ static inline void host_watch(host *h, int64_t offset, uint32_t n_frames, const 
 {
     const int status = bytes[0] & 0xf0, channel = bytes[0] & 0x0f, key = bytes[1];
     const int64_t frame = h->frames + offset;
-    bool kept = size == 3 && (status == 0x80 || status == 0x90) && key < 128 && bytes[2] < 128;
+    const bool is_note = status == 0x80 || status == 0x90;
+    bool kept = size == 3 && (is_note || status == 0xb0 || status == 0xe0) && key < 128 && bytes[2] < 128;
     kept = kept && offset >= 0 && offset < n_frames && frame >= h->last_frame;
-    kept = kept && h->sounding[channel][key & 127] == (status == 0x80) && (status == 0x80 || bytes[2] > 0);
+    if (is_note) {
+        kept = kept && h->sounding[channel][key & 127] == (status == 0x80) && (status == 0x80 || bytes[2] > 0);
+        h->sounding[channel][key & 127] = status == 0x90;
+    }
     h->broken += !kept;
-    h->sounding[channel][key & 127] = status == 0x90;
     h->notes += status == 0x90;
+    h->bends += status == 0xe0;
     h->last_frame = frame;
     if (h->n_events < HOST_MOST_EVENTS) {
         host_event *e = &h->events[h->n_events++];

@@ -74,6 +74,29 @@ test_witness() {
 seen() { tr ' ' '\n' <"$folder/witness" | grep -A 1 -x "$1" | tail -n 1; }  # FIGURE
 less() { awk "BEGIN {exit !($1 < $2)}"; }
 
+# Bends: the same notes, each on a channel of its own, in JACK and in the recording.
+test_bends() {
+    begin_server 48000 256
+    start_fenby --set bends=mpe --record "$folder/bends.mid"
+    joined
+    play "$folder/48000.wav" 0.5
+    end_fenby TERM
+    stop_server
+    set -- $(awk '
+        $1 == "midi" && $3 >= 224 {bends++}
+        $1 == "midi" && $3 == 176 && $4 == 6 {zone = $5}
+        $1 == "midi" && $3 < 160 {n[$3 % 16] += $3 >= 144 ? 1 : -1; if (n[$3 % 16] > 1 || $3 % 16 == 0) shared++}
+        END {print bends + 0, zone + 0, shared + 0}' "$folder/played")
+    check "bends: $1 of them" [ "$1" -gt 10 ]
+    check "bends: $2 channels were told of" [ "$2" -eq 15 ]
+    check "bends: $3 notes share a channel" [ "$3" -eq 0 ]
+    check "bends: few notes" some_lines 10
+    check "bends: notes sound on" lines_balance
+    recorded=$("$recorder" "$folder/bends.mid")
+    check "bends: recorded '$recorded', played $(grep -c '^on ' "$folder/lines")" \
+        [ "$recorded" = "$(grep -c '^on ' "$folder/lines") notes $1 bends " ]
+}
+
 test_remote() {
     begin_server 48000 256
     test_osc
@@ -360,7 +383,7 @@ test_soak_without() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- command_line round_trips remote buffer_size server_ends wait
+[ $# -gt 0 ] || set -- command_line round_trips bends remote buffer_size server_ends wait
 for test; do
     case $test in
         round_trips | in_pipewire | callback | soak*) "test_$test" ;;  # these look for themselves

@@ -211,7 +211,11 @@ static void test_refusals(void)
 static int check_file(const char *given)
 {
     midi_read_file(&contents, given);
-    printf("%d notes %s\n", midi_count_notes(&contents), contents.error);
+    int n_bends = 0;
+    for (size_t i = 0; i < contents.count; i++) n_bends += contents.event[i].status >> 4 == 0xe;
+    printf("%d notes ", midi_count_notes(&contents));
+    if (n_bends) printf("%d bends ", n_bends);
+    puts(contents.error);
     return *contents.error != 0;
 }
 

@@ -437,6 +437,45 @@ static void test_channel(void)
     host_close(h);
 }
 
+// The same notes on channels of their own, and a bounce again has the same bends.
+static void test_bends(void)
+{
+    host *plain = host_open((host_config){0}), *h = host_open((host_config){0}), *again;
+    bounce(plain, 256, 1);
+    h->control[FENBY_PORT_PARAMETERS + FENBY_BENDS] = FENBY_BENDS_MPE;
+    bounce(h, 64, 1);
+    check_promises(h, "bends");
+    CHECK(plain->bends == 0, "%d bends without being asked", plain->bends);
+    CHECK(h->bends > 10, "%d bends", h->bends);
+    int i = 0, on_channel[16] = {0}, shared = 0, different = 0;
+    for (int k = 0; k < h->n_events; k++) {
+        const host_event *e = &h->events[k], *wanted = &plain->events[i];
+        const int status = e->bytes[0] & 0xf0, channel = e->bytes[0] & 0x0f;
+        if (status != 0x80 && status != 0x90) continue;
+        on_channel[channel] += status == 0x90 ? 1 : -1;
+        shared += on_channel[channel] > 1;
+        different += i++ >= plain->n_events || wanted->frame != e->frame || status != wanted->bytes[0] ||
+                     memcmp(e->bytes + 1, wanted->bytes + 1, 2);
+    }
+    CHECK(i == plain->n_events && different == 0, "%d of %d events differ without bends", different, i);
+    CHECK(shared == 0 && on_channel[0] == 0, "%d times two notes share a channel", shared);
+    again = host_open((host_config){0});
+    again->control[FENBY_PORT_PARAMETERS + FENBY_BENDS] = FENBY_BENDS_MPE;
+    for (i = 0; i < N / 3; i += 512) {  // live
+        host_play(again, music + i, 512);
+        host_rest(again);
+    }
+    const int before = again->n_events;
+    bounce(again, 0, 3);
+    int same = 0;
+    for (i = 0; i < h->n_events && i < again->n_events; i++)
+        same += !memcmp(h->events[h->n_events - 1 - i].bytes, again->events[again->n_events - 1 - i].bytes, 3);
+    CHECK(before > 0 && same == h->n_events, "%d of %d messages come again, after %d", same, h->n_events, before);
+    host_close(again);
+    host_close(h);
+    host_close(plain);
+}
+
 // --- models and states ---------------------------------------------------------------------------------------
 
 static void copy_file(const char *from, const char *to, bool damage)
@@ -936,6 +975,7 @@ int main(void)
     test_bypass();
     test_status();
     test_channel();
+    test_bends();
     test_model();
     test_swap_ends_notes();
     test_state();

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: ISC
+#include "midi_out.h"
+
+#include <math.h>
+
+#include "parameters.h"
+
+enum {
+    NOTE_OFF = 0x80,
+    NOTE_ON = 0x90,
+    CONTROLLER = 0xb0,
+    PITCH_BEND = 0xe0,
+    RELEASE_VELOCITY = 64,  // of no known speed
+    CENTRE = 8192,
+    UNKNOWN = INT16_MIN,    // no bend
+    MASTER_CHANNEL = 1,
+    FIRST_MEMBER = 2,
+    DATA_ENTRY = 6,         // controllers
+    PARAMETER_LOW = 100,
+    PARAMETER_HIGH = 101,
+    MPE_CONFIGURATION = 6,  // registered parameter 0, 6
+};
+
+static fenby_midi_message message(int status, int channel, int first, int second)
+{
+    return (fenby_midi_message){{(uint8_t)(status | (channel - 1)), (uint8_t)first, (uint8_t)second}};
+}
+
+static int tell_zone(fenby_midi_out *out, bool is_zone, fenby_midi_message *messages)
+{
+    if (out->is_zone == is_zone) return 0;
+    out->is_zone = is_zone;
+    messages[0] = message(CONTROLLER, MASTER_CHANNEL, PARAMETER_HIGH, 0);
+    messages[1] = message(CONTROLLER, MASTER_CHANNEL, PARAMETER_LOW, MPE_CONFIGURATION);
+    messages[2] = message(CONTROLLER, MASTER_CHANNEL, DATA_ENTRY, is_zone ? FENBY_MIDI_CHANNELS - 1 : 0);
+    return 3;
+}
+
+static int notes_on(const fenby_midi_out *out, int channel)
+{
+    int n = 0;
+    for (int key = 0; key < FENBY_MIDI_KEYS; key++) n += out->channel_of_key[key] == channel;
+    return n;
+}
+
+// The one with the fewest notes; of these the one that was taken longest ago, so that what fades keeps its pitch.
+static int choose_member(const fenby_midi_out *out)
+{
+    int best = FIRST_MEMBER, fewest = INT16_MAX;
+    for (int channel = FIRST_MEMBER; channel <= FENBY_MIDI_CHANNELS; channel++) {
+        const int n = notes_on(out, channel);
+        const bool is_older = out->n_notes - out->taken[channel] > out->n_notes - out->taken[best];
+        if (n > fewest || (n == fewest && !is_older)) continue;
+        best = channel;
+        fewest = n;
+    }
+    return best;
+}
+
+// The mean of the channel's notes, as the message has it.
+static int bend_of_channel(const fenby_midi_out *out, int channel, int bends)
+{
+    if (bends == FENBY_BENDS_OFF) return 0;
+    const float range = bends == FENBY_BENDS_MPE ? 48 : 2;
+    float sum = 0;
+    int n = 0;
+    for (int key = 0; key < FENBY_MIDI_KEYS; key++) {
+        if (out->channel_of_key[key] != channel) continue;
+        sum += out->bend_of_key[key];
+        n++;
+    }
+    const float bend = n ? roundf(sum / (float)n / range * CENTRE) : 0;
+    return (int)fminf(fmaxf(bend, -CENTRE), CENTRE - 1);
+}
+
+static int bend_channel(fenby_midi_out *out, int channel, int bends, fenby_midi_message *messages)
+{
+    const int bend = bend_of_channel(out, channel, bends);
+    if (bend == out->bend[channel]) return 0;
+    out->bend[channel] = (int16_t)bend;
+    messages[0] = message(PITCH_BEND, channel, (bend + CENTRE) & 0x7f, (bend + CENTRE) >> 7);
+    return 1;
+}
+
+static int begin_note(fenby_midi_out *out, const fenby_event *event, int channel, int bends,
+                      fenby_midi_message *messages)
+{
+    const bool is_mpe = bends == FENBY_BENDS_MPE;
+    int n = tell_zone(out, is_mpe, messages);
+    if (is_mpe) channel = choose_member(out);
+    out->taken[channel] = ++out->n_notes;
+    out->channel_of_key[event->key] = (uint8_t)channel;
+    out->bend_of_key[event->key] = event->bend;
+    n += bend_channel(out, channel, bends, messages + n);
+    messages[n] = message(NOTE_ON, channel, event->key, event->velocity);
+    return n + 1;
+}
+
+int fenby_midi_out_event(fenby_midi_out *out, const fenby_event *event, int channel, int bends,
+                         fenby_midi_message messages[FENBY_MIDI_MOST])
+{
+    uint8_t *const sounds = &out->channel_of_key[event->key];
+    if (event->type == FENBY_NOTE_ON) return *sounds ? 0 : begin_note(out, event, channel, bends, messages);
+    if (!*sounds) return 0;
+    if (event->type == FENBY_BEND) {
+        out->bend_of_key[event->key] = event->bend;
+        return bends == FENBY_BENDS_OFF ? 0 : bend_channel(out, *sounds, bends, messages);
+    }
+    messages[0] = message(NOTE_OFF, *sounds, event->key, RELEASE_VELOCITY);
+    *sounds = 0;
+    return 1;
+}
+
+void fenby_midi_out_forget(fenby_midi_out *out)
+{
+    out->is_zone = false;
+    out->n_notes = 0;
+    for (int channel = 1; channel <= FENBY_MIDI_CHANNELS; channel++) {
+        out->taken[channel] = 0;
+        if (out->bend[channel]) out->bend[channel] = UNKNOWN;
+    }
+}
