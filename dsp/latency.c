@@ -14,7 +14,7 @@ uint32_t fenby_latency_margin_frames(double rate_hz, uint32_t block_frames)
 
 uint32_t fenby_latency_of_lookahead(double rate_hz, uint32_t block_frames, double lookahead_hops)
 {
-    const double samples = (lookahead_hops + 0.25) * FENBY_HOP + fenby_cqt_tail_samples();
+    const double samples = (lookahead_hops + 0.25 - FENBY_EARLY_HOPS) * FENBY_HOP + fenby_cqt_tail_samples();
     return (uint32_t)ceil(samples * rate_hz / FENBY_SAMPLE_RATE) + fenby_resampler_lookahead_frames(rate_hz) +
            fenby_latency_margin_frames(rate_hz, block_frames);
 }

@@ -282,7 +282,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     const int64_t earliest_sound =
         rival == NOBODY ? tracker->silent_since[output_key] : tracker->keys[rival].sound_frame + 1;
     const double age_hops = onset_age_hops(posteriors, key, s);
-    const double onset = time->end_frame - age_hops * tracker->hop_frames;
+    const double onset = time->end_frame - fmax(age_hops - FENBY_EARLY_HOPS, 0) * tracker->hop_frames;
     fenby_event on = {
         .sound_frame = onset > (double)earliest_sound ? llround(onset) : earliest_sound,
         .bend = bend_of(posteriors, key, 0),
