@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: ISC
 // Feeds the note tracker whatever a network might say, with parameters, heads and interruptions that change in
 // mid-flight. Its promises: events in order, none before it was decided, each note-on with one note-off on its
-// key, bends only of what sounds, no note left in the end.
+// key, bends only of what sounds, no note left in the end. Likewise for the MIDI that is made of them.
 #include <math.h>
 
 #include "dsp/features.h"
+#include "dsp/midi_out.h"
 #include "dsp/note_tracker.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -19,6 +20,7 @@ typedef struct {
     float onset_age[FENBY_N_KEYS * FENBY_MAX_HEADS], cents[FENBY_N_KEYS];
     double hop_frames, end_frame;
     int64_t decided_frame, last_frame;
+    fenby_midi_out midi;
     bool drained;  // before this hop
     bool sounds[128];
     int n_sounding;
@@ -34,16 +36,32 @@ static float posterior(fuzz_bytes *input)
 
 // --- what comes out ------------------------------------------------------------------------------------------
 
+static void watch_midi(world *w, const fenby_event *event)
+{
+    fenby_midi_message messages[FENBY_MIDI_MOST];
+    const int channel = (int)w->parameters.value[FENBY_MIDI_CHANNEL], bends = (int)w->parameters.value[FENBY_BENDS];
+    const int n = fenby_midi_out_event(&w->midi, event, channel, bends, messages);
+    const bool is_on = event->type == FENBY_NOTE_ON;
+    PROMISE(n >= 0 && n <= FENBY_MIDI_MOST && (event->type == FENBY_BEND || n > 0));
+    for (int i = 0; i < n; i++) {
+        const uint8_t *b = messages[i].bytes;
+        PROMISE(b[0] >= 0x80 && b[0] < 0xf0 && b[1] < 128 && b[2] < 128);
+        PROMISE((b[0] < 0xa0) == (event->type != FENBY_BEND && i == n - 1));
+    }
+    if (event->type != FENBY_BEND) PROMISE((w->midi.channel_of_key[event->key] != 0) == is_on);
+}
+
 static void watch(world *w, const fenby_event *event, bool may_be_early)
 {
     PROMISE(event->frame >= w->last_frame);
     PROMISE(may_be_early || event->frame >= w->decided_frame - 2);  // a hop is not a whole number of frames
     PROMISE(event->key < 128 && event->type <= FENBY_BEND);
-    PROMISE(isfinite(event->bend) && fabsf(event->bend) <= 1.0f / FENBY_BINS_PER_KEY);
+    PROMISE(isfinite(event->bend) && fabsf(event->bend) <= 1);
     PROMISE((event->type == FENBY_NOTE_ON) == (event->velocity >= 1 && event->velocity <= 127));
     if (event->type == FENBY_NOTE_ON) PROMISE(!w->sounds[event->key]);
     else PROMISE(w->sounds[event->key]);
     w->last_frame = event->frame;
+    watch_midi(w, event);
     if (event->type == FENBY_BEND) return;
     w->sounds[event->key] = event->type == FENBY_NOTE_ON;
     w->n_sounding += event->type == FENBY_NOTE_ON ? 1 : -1;
@@ -82,6 +100,7 @@ static void read_outputs(world *w, fuzz_bytes *input)
         .onset_age = which & 2 ? w->onset_age : NULL,
         .age_channels = which & 4 ? w->heads.count : 1,
         .cents = which & 8 ? w->cents : NULL,
+        .tuning_cents = which & 16 ? 50 * posterior(input) : 0,
     };
 }
 
@@ -128,6 +147,7 @@ static void reset(world *w)
 {
     fenby_note_tracker_reset(w->tracker);
     memset(w->sounds, 0, sizeof w->sounds);
+    memset(&w->midi, 0, sizeof w->midi);
     w->n_sounding = 0;
     w->end_frame = 0;
     w->decided_frame = w->last_frame = 0;
