@@ -66,6 +66,7 @@ VARIANTS = {
     'unstacked': ('no harmonic stacking', {}, without_stacking, clips.Clip),
     'long': ('the long windows only', {}, None, clips.Clip),
     'no_contour': ('no contour output', {'LOSS': {**config.LOSS, 'contour': 0.0}}, None, clips.Clip),
+    'undropped': ('no dropout', {'DROPOUT': 0.0}, None, clips.Clip),
     'even': ('positives weigh as much as negatives', {'POSITIVE_WEIGHT': 1.0}, None, clips.Clip),
     'dry': ('no rooms, microphones, noise or levels', {}, None, DryClip),
     'sampled': ('no synthesised slurs', {}, None, SampledClip),
@@ -94,7 +95,7 @@ def train_variant(name, pool, o):
     for key, value in changes.items():
         setattr(config, key, value)
     torch.manual_seed(config.SEED)
-    net = Net(change_layers(config.LAYERS) if change_layers else config.LAYERS)
+    net = Net(change_layers(config.LAYERS) if change_layers else config.LAYERS, dropout=config.DROPOUT)
     options = argparse.Namespace(out=os.path.join(o.out, name + '.pt'), start=None, resume=False, only=None, add=None,
                                  steps=o.steps, hours=None, processes=1, threads=1, learning_rate=config.LEARNING_RATE)
     team = train.Team(1, sum(t.numel() for t in net.state_dict().values()))

@@ -53,6 +53,7 @@ ARRAYS = {'onset.lookahead': LOOKAHEAD, 'onset.threshold': [ONSET_THRESHOLD] * l
 BATCH, FRAMES = 8, 430          # clips and frames of each step
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 3e-3, 1e-3, 200
 CLIP_GRADIENT = 2.0
+DROPOUT = 0.1                   # of the channels inside a block
 AVERAGE = 0.998                 # kept of the running mean of the weights at each step
 POSITIVE_WEIGHT = 3.0           # of the few frames that hold an onset, against the many that do not
 HEAD_WEIGHT = [0.8, 1.6, 1.0, 0.8, 0.8]  # of each lookahead: live is what most people play with

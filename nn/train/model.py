@@ -62,11 +62,14 @@ class Gru(nn.Module):
 
 
 class Net(nn.Module):
-    """Input (batch, resolutions, frames, bins); output {name: (batch, channels, frames, keys)} logits."""
+    """Input (batch, resolutions, frames, bins); output {name: (batch, channels, frames, keys)} logits.
 
-    def __init__(self, layers, inputs=2):
+    dropout: how often, in training, a channel between the two convolutions of a block is silent for a whole clip (Tompson
+    et al., "Efficient object localization using convolutional networks", CVPR 2015, section 3.2)."""
+
+    def __init__(self, layers, inputs=2, dropout=0.0):
         super().__init__()
-        self.layers = layers
+        self.layers, self.dropout = layers, dropout
         self.modules_ = nn.ModuleList()
         channels, history = inputs, []
         for layer in layers:
@@ -86,6 +89,10 @@ class Net(nn.Module):
             self.modules_.append(module)
             history.append(channels)
 
+    def drop(self, x):
+        keep = 1 - self.dropout
+        return x * ((torch.rand(x.shape[:2], device=x.device) < keep).to(x.dtype) / keep)[:, :, None, None]
+
     def forward(self, x):
         history = []
         for i, (layer, module) in enumerate(zip(self.layers, self.modules_)):
@@ -100,6 +107,8 @@ class Net(nn.Module):
             elif kind == 'conv':
                 skip = history[-layer['skip']] if layer.get('skip') else None
                 x = module(x, skip, layer.get('relu', True), past)
+                if self.training and i > 1 and skip is None:
+                    x = self.drop(x)
             else:
                 x = before(module(x), past)
             history.append(x)

@@ -57,6 +57,23 @@ def added_clips(folder):
     return found
 
 
+def recoloured(x, rng):
+    """Another microphone, another place, another recording level: levels (frames, bins, resolutions), moved."""
+    f = np.linspace(-1, 1, config.BINS)
+    colour = rng.uniform(-0.08, 0.08) + rng.uniform(-0.06, 0.06) * f + \
+        rng.uniform(-0.03, 0.03) * np.cos(f * np.pi * rng.uniform(0.5, 3) + rng.uniform(0, 6))
+    if rng.random() < 0.6:  # a band that is weaker
+        colour -= rng.uniform(0.05, 0.3) * np.exp(-0.5 * ((f - rng.uniform(-1, 1)) / rng.uniform(0.04, 0.26)) ** 2)
+    x = x + colour.astype(np.float32)[None, :, None]
+    if rng.random() < 0.6:  # a level that moves
+        n = rng.integers(3, 12)
+        level = np.interp(np.linspace(0, n - 1, len(x)), np.arange(n), rng.normal(0, 0.04, n))
+        x = x + level.astype(np.float32)[:, None, None]
+    if rng.random() < 0.4:
+        x = x + rng.normal(0, rng.uniform(0.003, 0.02), x.shape).astype(np.float32)
+    return np.maximum(x, 0)
+
+
 class Batches:
     """Parts of clips from a pool, each shifted and coloured anew."""
 
@@ -78,10 +95,7 @@ class Batches:
                     x[:, :3 * shift], y[:, :shift] = x[:, 3 * shift:3 * shift + 1], 0
                 else:
                     x[:, 3 * shift:], y[:, shift:] = x[:, 3 * shift - 1:3 * shift], 0
-            f = np.linspace(-1, 1, config.BINS, dtype=np.float32)
-            colour = rng.uniform(-0.08, 0.08) + rng.uniform(-0.06, 0.06) * f + \
-                rng.uniform(-0.03, 0.03) * np.cos(f * np.pi * rng.uniform(0.5, 3) + rng.uniform(0, 6))
-            xs.append(np.maximum(x + colour.astype(np.float32)[None, :, None], 0))
+            xs.append(recoloured(x, rng))
             ys.append(y)
         x = torch.from_numpy(np.stack(xs).transpose(0, 3, 1, 2).copy())
         return x, torch.from_numpy(np.stack(ys))
@@ -346,7 +360,7 @@ def main():
     o = options()
     torch.manual_seed(config.SEED)
     start = o.out if o.resume else o.start
-    net = Net(layers_of(start) if start else config.LAYERS)
+    net = Net(layers_of(start) if start else config.LAYERS, dropout=config.DROPOUT)
     team = Team(o.processes, sum(t.numel() for t in net.state_dict().values()))
     others = [multiprocessing.get_context('fork').Process(target=train, args=(o, net, team, rank))
               for rank in range(1, o.processes)]
