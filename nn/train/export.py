@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: ISC
-"""export.py CHECKPOINT.pt OUT.fnw [CARD.md]: makes a weights file of a trained network, with its model card.
+"""export.py CHECKPOINT... OUT.fnw [--card CARD.md]: makes a weights file of a trained network, with its model card.
 
-The checkpoint is a dict: layers (as model.py has them), average or state (as Net.state_dict(); the first if
+Of several checkpoints of a run, or weights files, it takes the mean: one that hears better than each of them (Izmailov et
+al., "Averaging weights leads to wider optima and better generalization", UAI 2018).
+
+A checkpoint is a dict: layers (as model.py has them), average or state (as Net.state_dict(); the first if
 there are both), name, features_hash,
 arrays {name: list of floats} and perhaps card; bins and inputs tell the input's shape if it is not 304 x 2.
 Batch norm is folded into the convolution before it, as it stands at evaluation.
 """
-import sys
+import argparse
 
+import numpy as np
 import torch
 
 import fnw
@@ -69,17 +73,33 @@ def to_model(checkpoint):
     }
 
 
+def read(path):
+    return fnw.read(path) if path.endswith('.fnw') else to_model(torch.load(path, map_location='cpu'))
+
+
+def mean(models):
+    """The first, with the mean of all weights."""
+    first = models[0]
+    if any(model['layers'] != first['layers'] for model in models):
+        raise ValueError('the networks have other layers: expected checkpoints of one')
+    arrays = {name: np.mean([np.asarray(model['arrays'][name], np.float32) for model in models], 0)
+              if name[0].isdigit() else values for name, values in first['arrays'].items()}
+    return {**first, 'arrays': arrays}
+
+
 def main():
-    if len(sys.argv) not in (3, 4):
-        sys.exit('usage: export.py CHECKPOINT.pt OUT.fnw [CARD.md]')
-    checkpoint = torch.load(sys.argv[1], map_location='cpu')
-    if len(sys.argv) == 4:
-        with open(sys.argv[3]) as card:
-            checkpoint['card'] = card.read()
-    model = to_model(checkpoint)
-    fnw.write(sys.argv[2], model)
-    n_weights = sum(values.size for values in fnw.read(sys.argv[2])['arrays'].values())
-    print(f'{sys.argv[2]}: {model["name"]}, {len(model["layers"])} layers, {n_weights} values')
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT')
+    a.add_argument('out', metavar='OUT.fnw')
+    a.add_argument('--card')
+    o = a.parse_args()
+    model = mean([read(path) for path in o.checkpoints])
+    if o.card:
+        with open(o.card) as card:
+            model['card'] = card.read()
+    fnw.write(o.out, model)
+    n_weights = sum(values.size for values in fnw.read(o.out)['arrays'].values())
+    print(f'{o.out}: {model["name"]}, {len(model["layers"])} layers, {n_weights} values')
 
 
 if __name__ == '__main__':

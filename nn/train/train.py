@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Trains the network of config.py.
 
-    train.py OUT.pt --samples DIR --midi DIR --hours H|--steps N [--resume] [--from OTHER] [--add DIR] [--processes N]
+    train.py OUT.pt --samples DIR --midi DIR --hours H|--steps N [--resume] [--keep] [--from OTHER] [--add DIR]
+             [--processes N]
 
 With --add, half of every batch comes from a folder of recordings with their notes (recordings.py): to tune a trained
 network to one instrument, start --from its checkpoint or weights file. Clips are made on the fly by worker processes; features
@@ -16,6 +17,7 @@ import argparse
 import copy
 import multiprocessing
 import os
+import shutil
 import time
 
 import numpy as np
@@ -267,6 +269,7 @@ def options():
     length.add_argument('--hours', type=float)
     length.add_argument('--steps', type=int)
     a.add_argument('--resume', action='store_true')
+    a.add_argument('--keep', action='store_true', help='keep each checkpoint as OUT.STEP.pt, too: export.py takes means')
     a.add_argument('--from', dest='start', metavar='OTHER', help='start from the network in a checkpoint or a weights file (.fnw)')
     a.add_argument('--add', metavar='DIR', help='recordings with their notes')
     a.add_argument('--only', choices=list(config.LOSS), help='train the head of this output alone, the rest as it is')
@@ -316,6 +319,8 @@ def train(o, net, team, rank, data=None):
                  'features_hash': features.features_hash(), 'arrays': config.ARRAYS}
         torch.save(state, o.out + '.tmp')
         os.replace(o.out + '.tmp', o.out)
+        if o.keep:
+            shutil.copy(o.out, f'{os.path.splitext(o.out)[0]}.{step}.pt')
 
     if o.only:
         only_head(net, o.only)
