@@ -64,15 +64,15 @@ def recoloured(x, rng):
     f = np.linspace(-1, 1, config.BINS)
     colour = rng.uniform(-0.08, 0.08) + rng.uniform(-0.06, 0.06) * f + \
         rng.uniform(-0.03, 0.03) * np.cos(f * np.pi * rng.uniform(0.5, 3) + rng.uniform(0, 6))
-    for _ in range(rng.integers(0, 4)):  # bands that are weaker
-        colour -= rng.uniform(0.05, 0.45) * np.exp(-0.5 * ((f - rng.uniform(-1, 1)) / rng.uniform(0.04, 0.26)) ** 2)
+    if rng.random() < 0.6:  # a band that is weaker
+        colour -= rng.uniform(0.05, 0.3) * np.exp(-0.5 * ((f - rng.uniform(-1, 1)) / rng.uniform(0.04, 0.26)) ** 2)
     x = x + colour.astype(np.float32)[None, :, None]
     if rng.random() < 0.6:  # a level that moves
         n = rng.integers(3, 12)
-        level = np.interp(np.linspace(0, n - 1, len(x)), np.arange(n), rng.normal(0, 0.06, n))
+        level = np.interp(np.linspace(0, n - 1, len(x)), np.arange(n), rng.normal(0, 0.04, n))
         x = x + level.astype(np.float32)[:, None, None]
     if rng.random() < 0.4:
-        x = x + rng.normal(0, rng.uniform(0.003, 0.035), x.shape).astype(np.float32)
+        x = x + rng.normal(0, rng.uniform(0.003, 0.02), x.shape).astype(np.float32)
     return np.maximum(x, 0)
 
 
