@@ -113,23 +113,36 @@ static void push(fenby_jack_rt *rt, const float *samples, jack_nframes_t n_frame
     rt->next_frame += n_frames;
 }
 
+// How many frames JACK's clock is ahead of what was heard. Once could be a period that comes late, whose clock is the
+// next one's already; what is still missing in the next period is lost.
+static jack_nframes_t lost_frames(fenby_jack_rt *rt)
+{
+    const jack_nframes_t now = jack_last_frame_time(rt->jack);
+    const int32_t most = (int32_t)(rt->rate_hz * MOST_HOLE_S);
+    const int32_t missing = (int32_t)(now - (rt->clock_zero + (jack_nframes_t)rt->next_frame));
+    if (!rt->has_clock || atomic_load(&rt->is_freewheeling) || missing > most || missing < -most) {
+        rt->clock_zero = now - (jack_nframes_t)rt->next_frame;  // another clock
+        rt->has_clock = true;
+        rt->missing = 0;
+        return 0;
+    }
+    const int32_t lost = missing < rt->missing ? missing : rt->missing;
+    rt->missing = missing > 0 ? missing : 0;
+    if (lost <= 0) return 0;
+    rt->missing -= lost;
+    return (jack_nframes_t)lost;
+}
+
 // Silence takes the place of periods that JACK left out, so that what follows is heard, and written, at its time.
 // PipeWire does not say that it left out any: its clock does.
 static void fill_hole(fenby_jack_rt *rt)
 {
-    const jack_nframes_t now = jack_last_frame_time(rt->jack);
-    const int32_t most = (int32_t)(rt->rate_hz * MOST_HOLE_S);
-    int32_t hole = (int32_t)(now - (rt->clock_zero + (jack_nframes_t)rt->next_frame));
-    if (!rt->has_clock || atomic_load(&rt->is_freewheeling) || hole > most || hole < -most) {
-        rt->clock_zero = now - (jack_nframes_t)rt->next_frame;  // another clock
-        rt->has_clock = true;
-        return;
-    }
-    if (hole <= 0) return;
+    const jack_nframes_t lost = lost_frames(rt);
+    if (lost == 0) return;
     atomic_fetch_add_explicit(&rt->holes, 1, memory_order_relaxed);
     memset(rt->mix, 0, sizeof rt->mix);
-    for (; hole > 0; hole -= FENBY_JACK_MIX_FRAMES)
-        push(rt, rt->mix, hole < FENBY_JACK_MIX_FRAMES ? (jack_nframes_t)hole : FENBY_JACK_MIX_FRAMES);
+    for (jack_nframes_t done = 0; done < lost; done += FENBY_JACK_MIX_FRAMES)
+        push(rt, rt->mix, lost - done < FENBY_JACK_MIX_FRAMES ? lost - done : FENBY_JACK_MIX_FRAMES);
 }
 
 static void push_inputs(fenby_jack_rt *rt, jack_nframes_t n_frames)

@@ -41,6 +41,7 @@ typedef struct {
     int64_t next_frame;   // of the engine's clock: the next period's first
     jack_nframes_t clock_zero;  // JACK's clock at the engine's frame 0
     bool has_clock;             // clock_zero is known
+    int32_t missing;            // frames that JACK's clock was ahead in the last period
 
     fenby_event waiting;  // taken from the engine, but JACK's MIDI buffer was full
     bool is_waiting;

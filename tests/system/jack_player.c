@@ -44,7 +44,8 @@ static struct {
     jack_port_t *port;
     float *samples;
     int64_t n_samples, n_wanted, n_tail;
-    int64_t next;  // what JACK's clock should say
+    int64_t next;     // what JACK's clock should say
+    int64_t missing;  // frames that it was ahead in the last period
     jack_nframes_t start;
     bool is_running;
     hole *holes;
@@ -78,13 +79,19 @@ static void play(float *out, jack_nframes_t now, jack_nframes_t n_frames)
     memset(out, 0, n_frames * sizeof *out);
     if (!atomic_load(&may_play)) return;
     if (!player.is_running) player.start = now;
-    const int64_t at = since_start(now);
-    if (player.is_running && at != player.next && player.n_holes < MOST_HOLES)
-        player.holes[player.n_holes++] = (hole){player.next, at - player.next};
+    // A period that comes late may have the next one's time: what is missing twice is lost.
+    const int64_t missing = player.is_running ? since_start(now) - player.next : 0;
+    const int64_t lost = missing < player.missing ? missing : player.missing;
     player.is_running = true;
-    player.next = at + n_frames;
-    for (int64_t i = 0; i < n_frames; i++)
-        if (at + i < player.n_wanted) out[i] = player.samples[(at + i) % player.n_samples];
+    player.missing = missing > 0 ? missing : 0;
+    if (lost > 0 && player.n_holes < MOST_HOLES) {
+        player.holes[player.n_holes++] = (hole){player.next, lost};
+        player.missing -= lost;
+        player.next += lost;
+    }
+    for (int64_t i = player.next; i < player.next + n_frames && i < player.n_wanted; i++)
+        out[i - player.next] = player.samples[i % player.n_samples];
+    player.next += n_frames;
     if (player.next > player.n_wanted + player.n_tail) atomic_store(&is_done, true);
 }
 
