@@ -2,6 +2,7 @@
 // fenby-jack: plays along. Audio from JACK in, MIDI to JACK out, live; the control thread's loop.
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,14 @@
 #include "fenby_jack_window.h"
 #include "info.h"
 
-enum { ERROR_SIZE = 1024, CANNOT_RUN = 1, BAD_COMMAND = 2, TICK_MS = 50, WINDOW_TICK_MS = 15 };
+enum {
+    ERROR_SIZE = 1024,
+    CANNOT_RUN = 1,
+    BAD_COMMAND = 2,
+    TICK_MS = 50,
+    WINDOW_TICK_MS = 15,
+    PATIENCE_MS = 5000,  // from a signal to the end
+};
 
 static const double keep_interval_s = 5;
 
@@ -36,6 +44,8 @@ typedef struct {
     fenby_jack_window *window;
     fenby_jack_control *control;
     int wake_descriptor, signal_descriptor;
+    int quit_descriptor, ended_descriptor;  // from and to the thread that waits for signals
+    pthread_t signal_thread;
     fenby_jack_state fresh;  // what it begins with
     fenby_jack_state saved;  // what the state's file holds
     double keep_at_s;        // when to look whether the state has changed
@@ -69,8 +79,28 @@ static void on_hop(void *user, const float *cqt_frame, const float *onset, const
 
 // --- beginning -----------------------------------------------------------------------------------------------
 
-// Signals are read in the loop. To be called before there are threads, which take over what is blocked.
-static int catch_signals(void)
+// JACK's library waits without end for a server that stands still, and with it the control thread. Meanwhile this one
+// listens: it has the loop end, and if that takes too long, or there is another signal, it ends the program itself.
+static void *watch_signals(void *user)
+{
+    program *p = user;
+    struct pollfd waited[] = {{.fd = p->signal_descriptor, .events = POLLIN},
+                              {.fd = p->ended_descriptor, .events = POLLIN}};
+    struct signalfd_siginfo signal_info;
+    int n;
+    while (poll(waited, 2, -1) < 0 && errno == EINTR) continue;
+    if (waited[1].revents || read(p->signal_descriptor, &signal_info, sizeof signal_info) < 0) return NULL;
+    eventfd_write(p->quit_descriptor, 1);
+    while ((n = poll(waited, 2, PATIENCE_MS)) < 0 && errno == EINTR) continue;
+    if (n > 0 && waited[1].revents) return NULL;
+    fenby_jack_portmidi_free(p->portmidi);  // ends its notes
+    fenby_jack_view_free(p->view);          // gives the terminal back
+    complain("the JACK server does not answer, ended without it");
+    _exit(CANNOT_RUN);
+}
+
+// To be called before there are other threads, which take over what is blocked.
+static bool catch_signals(program *p)
 {
     sigset_t signals;
     sigemptyset(&signals);
@@ -80,7 +110,10 @@ static int catch_signals(void)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
-    return signalfd(-1, &signals, SFD_CLOEXEC);
+    p->signal_descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
+    p->quit_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    p->ended_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return pthread_create(&p->signal_thread, NULL, watch_signals, p) == 0;
 }
 
 // What has once been touched stays in memory, where there is a right to that without limit.
@@ -205,17 +238,15 @@ static void wait_for_something(const program *p)
 {
     struct pollfd waited[] = {
         {.fd = p->wake_descriptor, .events = POLLIN},
-        {.fd = p->signal_descriptor, .events = POLLIN},
+        {.fd = p->quit_descriptor, .events = POLLIN},
         {.fd = fenby_jack_view_descriptor(p->view), .events = POLLIN},
         {.fd = p->osc ? fenby_jack_osc_descriptor(p->osc) : -1, .events = POLLIN},
         {.fd = p->nsm ? fenby_jack_nsm_descriptor(p->nsm) : -1, .events = POLLIN},
     };
     eventfd_t n;
-    struct signalfd_siginfo signal_info;
     poll(waited, sizeof waited / sizeof waited[0], p->window ? WINDOW_TICK_MS : TICK_MS);
     if (waited[0].revents & POLLIN) eventfd_read(p->wake_descriptor, &n);
-    if (waited[1].revents & POLLIN && read(p->signal_descriptor, &signal_info, sizeof signal_info) > 0)
-        fenby_jack_control_quit(p->control);
+    if (waited[1].revents & POLLIN && eventfd_read(p->quit_descriptor, &n) == 0) fenby_jack_control_quit(p->control);
 }
 
 static void say_figures(program *p)
@@ -278,7 +309,10 @@ static int run(const fenby_jack_options *options)
         return BAD_COMMAND;
     }
     stay_in_memory();
-    p.signal_descriptor = catch_signals();
+    if (!catch_signals(&p)) {
+        complain("not enough memory for a thread");
+        return CANNOT_RUN;
+    }
     p.wake_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     p.view = fenby_jack_view_new(view_kind(options));
     running = &p;
@@ -287,6 +321,8 @@ static int run(const fenby_jack_options *options)
     else if (begin(&p, error)) loop(&p, error);
     end(&p, error);
     running = NULL;
+    eventfd_write(p.ended_descriptor, 1);
+    pthread_join(p.signal_thread, NULL);
     fenby_jack_window_free(p.window);
     if (*error) complain(error);
     return *error ? CANNOT_RUN : 0;

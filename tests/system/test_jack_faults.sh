@@ -213,6 +213,22 @@ test_halted() {
     stop_server
 }
 
+# The server stands still: JACK's library waits for it without end, the program does not.
+test_standstill() {
+    begin_server 48000 256
+    start_fenby --record "$folder/still.mid"
+    joined
+    kill -STOP "$server"
+    sleep 0.5
+    end_fenby TERM
+    check "standstill: ended with $status" [ "$status" -eq 1 ]
+    check "standstill: no message" says 'does not answer' "$folder/errors"
+    check "standstill: the recording is '$("$recorder" "$folder/still.mid")'" \
+        [ "$("$recorder" "$folder/still.mid")" = "0 notes " ]
+    kill -CONT "$server"
+    stop_server
+}
+
 # The program stands still for a while, as on a machine that is out of breath.
 test_stopped() {
     begin_server 48000 128
@@ -230,7 +246,7 @@ test_stopped() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood halted stopped
+[ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood halted stopped standstill
 for test; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
