@@ -80,19 +80,20 @@ static void on_hop(void *user, const float *cqt_frame, const float *onset, const
 // --- beginning -----------------------------------------------------------------------------------------------
 
 // JACK's library waits without end for a server that stands still, and with it the control thread. Meanwhile this one
-// listens: it has the loop end, and if that takes too long, or there is another signal, it ends the program itself.
+// listens: it has the loop end, and if that takes too long it ends the program itself. More signals change nothing: a
+// terminal's and a script's may come together.
 static void *watch_signals(void *user)
 {
     program *p = user;
     struct pollfd waited[] = {{.fd = p->signal_descriptor, .events = POLLIN},
                               {.fd = p->ended_descriptor, .events = POLLIN}};
     struct signalfd_siginfo signal_info;
-    int n;
+    int has_ended;
     while (poll(waited, 2, -1) < 0 && errno == EINTR) continue;
     if (waited[1].revents || read(p->signal_descriptor, &signal_info, sizeof signal_info) < 0) return NULL;
     eventfd_write(p->quit_descriptor, 1);
-    while ((n = poll(waited, 2, PATIENCE_MS)) < 0 && errno == EINTR) continue;
-    if (n > 0 && waited[1].revents) return NULL;
+    while ((has_ended = poll(&waited[1], 1, PATIENCE_MS)) < 0 && errno == EINTR) continue;
+    if (has_ended) return NULL;
     fenby_jack_portmidi_free(p->portmidi);  // ends its notes
     fenby_jack_view_free(p->view);          // gives the terminal back
     complain("the JACK server does not answer, ended without it");
