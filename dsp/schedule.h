@@ -28,8 +28,8 @@ bool fenby_schedule_has_room(const fenby_schedule *schedule);
 
 // Takes an event and sets the frame at which it will leave: its own, or later where order demands it (not
 // before what has come out already, nor before the last event of its key; a note-off at least one frame after
-// it). A note-off drops the bends of its key that it overtakes. It must belong to a note-on that was added; a note-on to a key that is not sounding; and both
-// a note-on and a bend need _has_room.
+// it). A note-off drops the bends of its key that it overtakes. A note-off must belong to a note-on that was added, a
+// note-on to a key that is not sounding; a note-on and a bend need _has_room.
 void fenby_schedule_add(fenby_schedule *schedule, fenby_event *event);
 
 // The next event whose frame lies before `horizon`: the caller promises to add nothing earlier than that later.

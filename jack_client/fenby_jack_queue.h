@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// Notes that have left, and the bends between them, on their way from one writer to one reader: from the audio thread to the control thread
-// (OSC, view) and to the PortMIDI thread, from the control thread to the one that records.
+// Notes that have left, and the bends between them, on their way from one writer to one reader: from the audio thread
+// to the control thread (OSC, view) and to the PortMIDI thread, from the control thread to the one that records.
 //
 // A reader that falls behind loses notes whole, never a note's end: a note-on that finds too little room is
 // left out together with its note-off, and counted. Bends are left out then, too.
