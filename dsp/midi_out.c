@@ -6,11 +6,7 @@
 #include "parameters.h"
 
 enum {
-    NOTE_OFF = 0x80,
-    NOTE_ON = 0x90,
-    CONTROLLER = 0xb0,
     PITCH_BEND = 0xe0,
-    RELEASE_VELOCITY = 64,  // of no known speed
     CENTRE = 8192,
     UNKNOWN = INT16_MIN,    // no bend
     MASTER_CHANNEL = 1,
@@ -21,18 +17,13 @@ enum {
     MPE_CONFIGURATION = 6,  // registered parameter 0, 6
 };
 
-static fenby_midi_message message(int status, int channel, int first, int second)
-{
-    return (fenby_midi_message){{(uint8_t)(status | (channel - 1)), (uint8_t)first, (uint8_t)second}};
-}
-
 static int tell_zone(fenby_midi_out *out, bool is_zone, fenby_midi_message *messages)
 {
     if (out->is_zone == is_zone) return 0;
     out->is_zone = is_zone;
-    messages[0] = message(CONTROLLER, MASTER_CHANNEL, PARAMETER_HIGH, 0);
-    messages[1] = message(CONTROLLER, MASTER_CHANNEL, PARAMETER_LOW, MPE_CONFIGURATION);
-    messages[2] = message(CONTROLLER, MASTER_CHANNEL, DATA_ENTRY, is_zone ? FENBY_MIDI_CHANNELS - 1 : 0);
+    messages[0] = fenby_midi_controller(MASTER_CHANNEL, PARAMETER_HIGH, 0);
+    messages[1] = fenby_midi_controller(MASTER_CHANNEL, PARAMETER_LOW, MPE_CONFIGURATION);
+    messages[2] = fenby_midi_controller(MASTER_CHANNEL, DATA_ENTRY, is_zone ? FENBY_MIDI_CHANNELS - 1 : 0);
     return 3;
 }
 
@@ -78,7 +69,7 @@ static int bend_channel(fenby_midi_out *out, int channel, int bends, fenby_midi_
     const int bend = bend_of_channel(out, channel, bends);
     if (bend == out->bend[channel]) return 0;
     out->bend[channel] = (int16_t)bend;
-    messages[0] = message(PITCH_BEND, channel, (bend + CENTRE) & 0x7f, (bend + CENTRE) >> 7);
+    messages[0] = fenby_midi_message_of(PITCH_BEND, channel, bend + CENTRE, (bend + CENTRE) >> 7);
     return 1;
 }
 
@@ -92,7 +83,7 @@ static int begin_note(fenby_midi_out *out, const fenby_event *event, int channel
     out->channel_of_key[event->key] = (uint8_t)channel;
     out->bend_of_key[event->key] = event->bend;
     n += bend_channel(out, channel, bends, messages + n);
-    messages[n] = message(NOTE_ON, channel, event->key, event->velocity);
+    messages[n] = fenby_midi_note_on(channel, event->key, event->velocity);
     return n + 1;
 }
 
@@ -106,7 +97,7 @@ int fenby_midi_out_event(fenby_midi_out *out, const fenby_event *event, int chan
         out->bend_of_key[event->key] = event->bend;
         return bends == FENBY_BENDS_OFF ? 0 : bend_channel(out, *sounds, bends, messages);
     }
-    messages[0] = message(NOTE_OFF, *sounds, event->key, RELEASE_VELOCITY);
+    messages[0] = fenby_midi_note_off(*sounds, event->key);
     *sounds = 0;
     return 1;
 }

@@ -25,6 +25,28 @@ typedef struct {
     uint8_t bytes[3];
 } fenby_midi_message;
 
+// channel 1 .. 16, the rest 0 .. 127; what is more is cut.
+static inline fenby_midi_message fenby_midi_message_of(int status, int channel, int first, int second)
+{
+    return (fenby_midi_message){
+        {(uint8_t)(status | ((channel - 1) & 0x0f)), (uint8_t)(first & 0x7f), (uint8_t)(second & 0x7f)}};
+}
+
+static inline fenby_midi_message fenby_midi_note_on(int channel, int key, int velocity)
+{
+    return fenby_midi_message_of(0x90, channel, key, velocity);
+}
+
+static inline fenby_midi_message fenby_midi_note_off(int channel, int key)
+{
+    return fenby_midi_message_of(0x80, channel, key, 64);  // 64: a release of no known speed
+}
+
+static inline fenby_midi_message fenby_midi_controller(int channel, int controller, int value)
+{
+    return fenby_midi_message_of(0xb0, channel, controller, value);
+}
+
 // Zeros: no note sounds, no channel is bent.
 typedef struct {
     uint8_t channel_of_key[FENBY_MIDI_KEYS];  // 1 .. 16 where a key sounds; 0: silent

@@ -16,9 +16,6 @@
 
 enum {
     KEYS = 128,
-    NOTE_OFF = 0x80,
-    NOTE_ON = 0x90,
-    RELEASE_VELOCITY = 64,
     LATENCY_MS = 2,      // added to every message, so that a thread that wakes late is still early enough
     LOOK_MS = 1000,      // between two looks at whether the device is still there
     RETRY_MS = 2000,
@@ -144,17 +141,13 @@ static void lose_device(fenby_jack_portmidi *portmidi)
 // PortMIDI makes a delay of each time, from a clock of whole milliseconds: messages for the same one, written
 // on either side of its tick, change places. So a key's messages lie a millisecond apart at least, else the end
 // of a note might come before its beginning.
-static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int key, PmMessage message)
+static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int key, fenby_midi_message message)
 {
     PmTimestamp *const last_ms = &portmidi->last_ms[key];
     if (when_ms <= *last_ms) when_ms = *last_ms + 1;
     *last_ms = when_ms;
-    if (portmidi->stream && Pm_WriteShort(portmidi->stream, when_ms, message) < 0) lose_device(portmidi);
-}
-
-static PmMessage note_off(int channel, int key)
-{
-    return Pm_Message(NOTE_OFF | (channel - 1), key, RELEASE_VELOCITY);
+    const PmMessage bytes = Pm_Message(message.bytes[0], message.bytes[1], message.bytes[2]);
+    if (portmidi->stream && Pm_WriteShort(portmidi->stream, when_ms, bytes) < 0) lose_device(portmidi);
 }
 
 static void send_note(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
@@ -162,24 +155,16 @@ static void send_note(fenby_jack_portmidi *portmidi, const fenby_jack_note *note
     const PmTimestamp when_ms = (PmTimestamp)((note->time_us - portmidi->begin_us + 500) / 1000) - LATENCY_MS;
     const int key = note->key;
     uint8_t *const channel = &portmidi->channel_of_key[key];
-    const uint8_t *const bytes = note->message.bytes;
     if (!portmidi->stream || (note->type == FENBY_NOTE_OFF && !*channel)) return;
-    if (note->type == FENBY_BEND) {
-        send(portmidi, when_ms, key, Pm_Message(bytes[0], bytes[1], bytes[2]));
-    } else if (note->type == FENBY_NOTE_ON) {
-        send(portmidi, when_ms, key, Pm_Message(NOTE_ON | (note->channel - 1), key, note->velocity));
-        *channel = note->channel;
-    } else {
-        send(portmidi, when_ms, key, note_off(*channel, key));
-        *channel = 0;
-    }
+    send(portmidi, when_ms, key, note->message);
+    if (note->type != FENBY_BEND) *channel = note->type == FENBY_NOTE_ON ? note->channel : 0;
 }
 
 static void end_notes(fenby_jack_portmidi *portmidi)
 {
     for (int key = 0; key < KEYS; key++) {
         uint8_t *const channel = &portmidi->channel_of_key[key];
-        if (*channel) send(portmidi, now_ms(portmidi), key, note_off(*channel, key));
+        if (*channel) send(portmidi, now_ms(portmidi), key, fenby_midi_note_off(*channel, key));
         *channel = 0;
     }
 }

@@ -24,7 +24,7 @@ typedef struct {
     uint8_t key, velocity;
     uint8_t channel;   // 1 .. 16
     uint8_t late;
-    fenby_midi_message message;  // FENBY_BEND: what it is
+    fenby_midi_message message;  // as it left JACK; none in an end that the control thread made
 } fenby_jack_note;
 
 typedef struct fenby_jack_queue fenby_jack_queue;

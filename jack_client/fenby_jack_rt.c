@@ -6,11 +6,8 @@
 #include <time.h>
 
 enum {
-    NOTE_OFF = 0x80,
-    NOTE_ON = 0x90,
-    CONTROLLER = 0xb0,
-    ALL_NOTES_OFF = 123,
-    PATIENCE_MS = 500,  // for the audio thread to end the notes
+    ALL_NOTES_OFF = 123,  // controller
+    PATIENCE_MS = 500,    // for the audio thread to end the notes
 };
 static const double MOST_HOLE_S = 0.5;  // a clock that goes farther at once is another one
 
@@ -30,14 +27,13 @@ static bool write_midi(void *midi, jack_nframes_t offset, const fenby_midi_messa
 
 // To those who listen outside JACK.
 static void pass_on(fenby_jack_rt *rt, const period *now, jack_nframes_t offset, const fenby_event *event,
-                    const fenby_midi_message *message)
+                    fenby_event_type type, const fenby_midi_message *message)
 {
-    const int status = message->bytes[0] & 0xf0;
-    fenby_jack_note note = {
+    const fenby_jack_note note = {
         .frame = rt->first_frame + event->frame,
         .time_us = now->leaves_us + now->length_us * offset / now->n_frames,
         .sound_s = rt->first_s + (double)event->sound_frame / rt->rate_hz,
-        .type = status == NOTE_ON ? FENBY_NOTE_ON : status == NOTE_OFF ? FENBY_NOTE_OFF : FENBY_BEND,
+        .type = type,
         .key = event->key,
         .velocity = event->velocity,
         .channel = (uint8_t)((message->bytes[0] & 0x0f) + 1),
@@ -59,7 +55,8 @@ static bool send_event(fenby_jack_rt *rt, const period *now, jack_nframes_t offs
     const int n = fenby_midi_out_event(&sent, event, channel, bends, messages);
     for (int i = 0; i < n; i++)
         if (!write_midi(now->midi, offset, &messages[i])) return false;
-    for (int i = 0; i < n; i++) pass_on(rt, now, offset, event, &messages[i]);
+    for (int i = 0; i < n; i++)  // the event's own is the last, what comes before it is no note
+        pass_on(rt, now, offset, event, i == n - 1 ? event->type : FENBY_BEND, &messages[i]);
     rt->sent = sent;
     return true;
 }
@@ -71,7 +68,7 @@ static bool end_every_note(fenby_jack_rt *rt, const period *now)
     for (int key = 0; key < FENBY_MIDI_KEYS; key++) {
         const fenby_event event = {.frame = now->first_frame, .sound_frame = now->first_frame,
                                    .type = FENBY_NOTE_OFF, .key = (uint8_t)key};
-        all = send_event(rt, now, 0, &event) && all;
+        if (rt->sent.channel_of_key[key]) all = send_event(rt, now, 0, &event) && all;
     }
     return all;
 }
@@ -79,8 +76,8 @@ static bool end_every_note(fenby_jack_rt *rt, const period *now)
 // Also for a synth that was unplugged while notes sounded, and knows of notes that have ended here.
 static bool silence_receivers(const period *now)
 {
-    for (int channel = 0; channel < FENBY_MIDI_CHANNELS; channel++) {
-        const fenby_midi_message message = {{(uint8_t)(CONTROLLER | channel), ALL_NOTES_OFF, 0}};
+    for (int channel = 1; channel <= FENBY_MIDI_CHANNELS; channel++) {
+        const fenby_midi_message message = fenby_midi_controller(channel, ALL_NOTES_OFF, 0);
         if (!write_midi(now->midi, 0, &message)) return false;
     }
     return true;

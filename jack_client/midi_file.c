@@ -83,28 +83,22 @@ void fenby_midi_file_begin(fenby_midi_file *midi, FILE *stream, int format, cons
     write_text(midi, META_TRACK_NAME, title);
 }
 
-static void write_note(fenby_midi_file *midi, int64_t tick, int status, int channel, int key, int velocity)
-{
-    write_time(midi, tick);
-    putc(status | ((channel - 1) & 0x0f), midi->stream);
-    putc(key & 0x7f, midi->stream);
-    putc(velocity & 0x7f, midi->stream);
-}
-
-void fenby_midi_file_note_on(fenby_midi_file *midi, int64_t tick, int channel, int key, int velocity)
-{
-    write_note(midi, tick, 0x90, channel, key, velocity);
-}
-
-void fenby_midi_file_note_off(fenby_midi_file *midi, int64_t tick, int channel, int key)
-{
-    write_note(midi, tick, 0x80, channel, key, 64);  // 64: a release of no known speed
-}
-
 void fenby_midi_file_message(fenby_midi_file *midi, int64_t tick, const fenby_midi_message *message)
 {
     write_time(midi, tick);
     fwrite(message->bytes, 1, sizeof message->bytes, midi->stream);
+}
+
+void fenby_midi_file_note_on(fenby_midi_file *midi, int64_t tick, int channel, int key, int velocity)
+{
+    const fenby_midi_message on = fenby_midi_note_on(channel, key, velocity);
+    fenby_midi_file_message(midi, tick, &on);
+}
+
+void fenby_midi_file_note_off(fenby_midi_file *midi, int64_t tick, int channel, int key)
+{
+    const fenby_midi_message off = fenby_midi_note_off(channel, key);
+    fenby_midi_file_message(midi, tick, &off);
 }
 
 bool fenby_midi_file_end(fenby_midi_file *midi, int64_t tick)

@@ -56,13 +56,6 @@ static int by_onset(const void *a, const void *b)
     return x->key - y->key;
 }
 
-static int by_frame(const void *a, const void *b)
-{
-    const fenby_note_bend *x = a, *y = b;
-    if (x->frame != y->frame) return x->frame < y->frame ? -1 : 1;
-    return x->key - y->key;
-}
-
 // Back-dating may put a note's end after the start of the next one on its key.
 static void cut_overlaps(fenby_notes *notes)
 {
@@ -78,7 +71,6 @@ void fenby_notes_finish(fenby_notes *notes, int64_t end_frame)
 {
     for (uint8_t key = 0; key < 128; key++) end_note(notes, key, end_frame);
     if (notes->count) qsort(notes->note, notes->count, sizeof *notes->note, by_onset);
-    if (notes->n_bends) qsort(notes->bend, notes->n_bends, sizeof *notes->bend, by_frame);
     cut_overlaps(notes);
 }
 

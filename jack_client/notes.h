@@ -30,7 +30,7 @@ typedef struct {
 typedef struct {
     fenby_note *note;
     size_t count, capacity;
-    fenby_note_bend *bend;  // in the order of their frames once finished
+    fenby_note_bend *bend;  // as they came
     size_t n_bends, bend_capacity;
     size_t sounding[128];  // 1 + index of the note that sounds on each key, 0: none
 } fenby_notes;

@@ -96,8 +96,9 @@ def train_variant(name, pool, o):
         setattr(config, key, value)
     torch.manual_seed(config.SEED)
     net = Net(change_layers(config.LAYERS) if change_layers else config.LAYERS, dropout=config.DROPOUT)
-    options = argparse.Namespace(out=os.path.join(o.out, name + '.pt'), start=None, resume=False, keep=False, only=None, add=None,
-                                 steps=o.steps, hours=None, processes=1, threads=1, learning_rate=config.LEARNING_RATE)
+    options = argparse.Namespace(out=os.path.join(o.out, name + '.pt'), start=None, resume=False, keep=False, only=None,
+                                 add=None, steps=o.steps, hours=None, processes=1, threads=1,
+                                 learning_rate=config.LEARNING_RATE)
     team = train.Team(1, sum(t.numel() for t in net.state_dict().values()))
     train.train(options, net, team, 0, (LongWindows if name == 'long' else train.Batches)(pool, 1))
     checkpoint = torch.load(options.out)

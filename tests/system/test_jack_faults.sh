@@ -246,7 +246,8 @@ test_stopped() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood halted stopped standstill
+[ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood halted stopped \
+    standstill
 for test; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
