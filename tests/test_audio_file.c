@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "jack_client/audio_file.h"
+#include "folder.h"
 #include "test.h"
 
 enum { SECOND = 44100, N_FRAMES = 5 * SECOND / 2 };
@@ -16,8 +17,6 @@ const char *__lsan_default_suppressions(void)
 {
     return "leak:vorbis_info_init\n";
 }
-
-static char folder[] = "/tmp/fenby-test-audio-XXXXXX";
 
 static const struct {
     const char *name;
@@ -282,8 +281,7 @@ static void test_pipe(void)
 
 int main(void)
 {
-    const bool made = mkdtemp(folder);
-    REQUIRE(made, "no temporary folder");
+    make_folder();
     test_formats();
     test_mix();
     test_zero_length();
@@ -292,9 +290,5 @@ int main(void)
     test_streams();
     test_refused();
     test_pipe();
-    char command[300];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    const int removed = system(command);
-    CHECK(removed == 0, "cannot remove %s", folder);
     return test_report();
 }

@@ -13,6 +13,7 @@
 
 #include "dsp/parameters.h"
 #include "nn/weights.h"
+#include "folder.h"
 #include "read_midi.h"
 #include "test.h"
 
@@ -25,7 +26,6 @@ static fenby_weights *save_weights(const void *bytes, size_t size, const char *n
 
 enum { RATE = 22050, N_FRAMES = 3 * RATE, FLOAT_WAV = SF_FORMAT_WAV | SF_FORMAT_FLOAT };
 
-static char folder[] = "/tmp/fenby-test-program-XXXXXX";
 static char output[1 << 16], errors[1 << 16];  // of the last run
 static float music[N_FRAMES];
 static double true_onset_s[100];
@@ -534,8 +534,7 @@ static void make_files(void)
 
 int main(int argc, char **argv)
 {
-    const bool made = mkdtemp(folder);
-    REQUIRE(made, "no temporary folder");
+    make_folder();
     find_program(argc, argv);
     make_files();
     test_outputs();
@@ -552,9 +551,5 @@ int main(int argc, char **argv)
     test_full_disk();
     test_interrupt();
     test_leftovers();
-    char command[300];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    const int removed = system(command);
-    CHECK(removed == 0, "cannot remove %s", folder);
     return test_report();
 }

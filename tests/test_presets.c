@@ -7,9 +7,8 @@
 
 #include "dsp/parameters.h"
 #include "jack_client/preset.h"
+#include "folder.h"
 #include "test.h"
-
-static char folder[] = "/tmp/fenby-test-presets-XXXXXX";
 
 #define PREFIXES                                                 \
     "@prefix lv2: <http://lv2plug.in/ns/lv2core#> .\n"           \
@@ -216,8 +215,7 @@ static void test_folders(void)
 
 int main(int argc, char **argv)
 {
-    const bool made = mkdtemp(folder);
-    REQUIRE(made, "no temporary folder");
+    make_folder();
     setenv("FENBY_PRESETS", argc > 1 ? argv[1] : "presets", 1);
     test_shipped();
     test_apply();
@@ -225,8 +223,5 @@ int main(int argc, char **argv)
     test_refused();
     test_broken();
     test_folders();
-    char command[300];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    CHECK(!system(command), "cannot remove %s", folder);
     return test_report();
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "dsp/latency.h"
+#include "tests/folder.h"
 #include "tests/read_midi.h"
 #include "tests/system/lv2_host.h"
 
@@ -21,7 +22,6 @@ enum {
 enum { RATE = 48000, N = RATE * SECONDS / 1024 * 1024, MOST_NOTES = 256, FEW = 3 };
 
 static float music[N];
-static char folder[] = "/tmp/fenby-lv2-XXXXXX";
 
 static const char *in_folder(const char *name)
 {
@@ -957,8 +957,7 @@ static void test_many(void)
 
 int main(void)
 {
-    const bool made = mkdtemp(folder);
-    REQUIRE(made, "%s: %s", folder, strerror(errno));
+    make_folder();
     host_compose(music, N, RATE);
     copy_file("nn/weights/default.fnw", in_folder("model.fnw"), false);
     copy_file("nn/weights/default.fnw", in_folder("damaged.fnw"), true);
@@ -989,10 +988,5 @@ int main(void)
     test_closing();
     test_bad_messages();
     test_many();
-
-    char command[300];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    const int left = system(command);
-    CHECK(!left, "cannot remove %s", folder);
     return test_report();
 }

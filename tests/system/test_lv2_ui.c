@@ -3,6 +3,7 @@
 // clicked reaches the plugin, and a window that nobody sees costs nothing. Leaves a picture in
 // $BUILD/fenby-ui.png.
 #include "plugin/ui/window.h"
+#include "tests/folder.h"
 #include "tests/read_midi.h"
 #include "tests/system/lv2_host.h"  // before Xlib, which calls a macro Bool
 
@@ -22,7 +23,6 @@
 enum { RATE = 48000, SECONDS = 8, N = RATE * SECONDS, BLOCK = 512 };
 
 static float music[N];
-static char folder[] = "/tmp/fenby-ui-XXXXXX";
 static pid_t server;
 static Display *display;
 
@@ -588,8 +588,7 @@ static void test_drawings(void)
 
 int main(void)
 {
-    const bool made = mkdtemp(folder);
-    REQUIRE(made, "%s: %s", folder, strerror(errno));
+    make_folder();
     setenv("XDG_MUSIC_DIR", folder, 1);
     start_server();
     host_compose(music, N, RATE);
@@ -598,6 +597,5 @@ int main(void)
     test_high_density();
     test_drawings();
     XCloseDisplay(display);
-    rmdir(folder);
     return test_report();
 }
