@@ -38,7 +38,7 @@ struct fenby_jack_portmidi {
     // The thread's own.
     PortMidiStream *stream;  // NULL: the device is not there
     uint8_t channel_of_key[KEYS];
-    PmTimestamp last_ms[KEYS];  // when the key's last message leaves
+    PmTimestamp last_ms[KEYS];  // the latest at which the key's last message leaves
     int64_t begin_us, looks_us;
 };
 
@@ -138,16 +138,20 @@ static void lose_device(fenby_jack_portmidi *portmidi)
     portmidi->looks_us = now_us();
 }
 
-// PortMIDI makes a delay of each time, from a clock of whole milliseconds: messages for the same one, written
-// on either side of its tick, change places. So a key's messages lie a millisecond apart at least, else the end
-// of a note might come before its beginning.
+// PortMIDI reads the clock, makes a delay of the time, and hands that to the driver. A thread that is held up in
+// between makes the message late, and the key's next one might overtake it: the end of a note its beginning. So the
+// next one leaves after the latest at which this one can: a millisecond after, as the clocks count whole ones.
 static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int key, fenby_midi_message message)
 {
+    if (!portmidi->stream) return;
     PmTimestamp *const last_ms = &portmidi->last_ms[key];
+    const PmTimestamp before_ms = now_ms(portmidi);
+    if (when_ms < before_ms - LATENCY_MS) when_ms = before_ms - LATENCY_MS;
     if (when_ms <= *last_ms) when_ms = *last_ms + 1;
-    *last_ms = when_ms;
     const PmMessage bytes = Pm_Message(message.bytes[0], message.bytes[1], message.bytes[2]);
-    if (portmidi->stream && Pm_WriteShort(portmidi->stream, when_ms, bytes) < 0) lose_device(portmidi);
+    const PmError result = Pm_WriteShort(portmidi->stream, when_ms, bytes);
+    *last_ms = when_ms + now_ms(portmidi) - before_ms;
+    if (result < 0) lose_device(portmidi);
 }
 
 static void send_note(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
