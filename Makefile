@@ -7,6 +7,7 @@
 #   make check-tsan      the tests under the thread sanitizer
 #   make check-ardour    the plugin in Ardour
 #   make check-alsa      MIDI to hardware, in a small virtual machine with ALSA
+#   make check-train     the way through nn/train on a small scale
 #   make check-arm64     the core's tests for arm64, under qemu; what a Raspberry Pi needs
 #   make coverage        what part of the code the tests reach
 #   make analyse         gcc's, clang's and cppcheck's analysers, the plugin under valgrind
@@ -85,8 +86,8 @@ endif
 PROGRAMS = $(BUILD)/fenby $(if $(filter yes,$(JACK)),$(BUILD)/fenby-jack)
 
 .PHONY: all plugin setup setup-demo setup-check setup-alsa setup-fuzz setup-analyse setup-coverage setup-arm64 \
-        setup-package setup-peers demo check check-run check-asan check-tsan check-ardour check-alsa check-arm64 \
-        coverage analyse fuzz fuzz-run bench bench-peers accuracy dist package install uninstall clean train-library
+        setup-package setup-peers setup-train demo check check-run check-asan check-tsan check-ardour check-alsa \
+        check-train check-arm64 coverage analyse fuzz fuzz-run bench bench-peers accuracy dist package install uninstall clean train-library
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS) $(if $(filter yes,$(LV2)),plugin)
@@ -227,6 +228,10 @@ check-alsa: setup-alsa
 	+$(MAKE) --no-print-directory $(BUILD)/fenby-jack $(JACK_TOOLS) $(BUILD)/tests/system/jack_tiny
 	@BUILD=$(BUILD) tests/system/jack_alsa.sh
 
+check-train: setup-train
+	+$(MAKE) --no-print-directory $(BUILD)/fenby $(BUILD)/tests/music/compose train-library
+	@PYTHON=$(PYTHON) tests/train.sh $(BUILD)
+
 check-arm64: setup-arm64
 	@tests/arm64.sh $(BUILD)/arm64
 
@@ -307,6 +312,8 @@ setup-demo:
 	@.ci/setup $(DEMO_PACKAGES)
 setup-alsa:
 	@.ci/setup $(CHECK_PACKAGES) qemu-system-x86 busybox-static alsa-utils cpio
+setup-train:
+	@.ci/setup $(DEMO_PACKAGES) python3-torch python3-scipy python3-soundfile python3-mir-eval
 setup-fuzz:
 	@.ci/setup $(CHECK_PACKAGES) clang
 setup-analyse:

@@ -158,7 +158,7 @@ class Clip:
         pianos = [p for n, p in self.pack.items() if 'piano' in n and 'epiano' not in n or n in
                   ('discord_grand', 'discord_upright', 'discord_egrand')]
         others = [p for p in self.pack.values() if p.family in ('keyboard', 'organ', 'mallet') and p not in pianos]
-        pool = pianos if rng.random() < 0.85 or not others else others
+        pool = (pianos if rng.random() < 0.85 or not others else others) or [self.invented['piano']]
         instrument = pool[rng.integers(len(pool))]
         # The sampled pianos with several dynamics are worth more than the single-dynamic ones.
         if pool is pianos and rng.random() < 0.35:
@@ -258,9 +258,9 @@ class Clip:
     def guitar(self):
         rng = self.rng
         pool = [p for p in self.pack.values() if p.family == 'guitar']
-        good = [p for p in pool if p.name in ('guitar_black', 'guitar_green', 'phil_guitar', 'fluid_steel', 'fluid_nylon',
-                                              'fluid_jazz', 'fluid_clean', 'discord_martin')]
-        pool = good if rng.random() < 0.7 and good else pool
+        good = [p for p in pool if p.name in ('guitar_black', 'guitar_green', 'phil_guitar', 'discord_martin') or
+                p.name.endswith(('_steel', '_nylon', '_jazz', '_clean'))]
+        pool = (good if rng.random() < 0.7 and good else pool) or [self.invented['guitar']]
         instrument = pool[rng.integers(len(pool))] if rng.random() < 0.75 else self.invented['guitar']
         voice, cents = self.new_voice(), rng.uniform(-15, 15)
         low, high = max(28, instrument.low - 2), min(96, instrument.high + 2)
@@ -272,10 +272,10 @@ class Clip:
         else:
             notes = self.strums(low, high)
         ring = rng.random() < 0.4
-        loudness = rng.uniform(0.35, 1.3)
+        loudness, uneven = rng.uniform(0.35, 1.3), rng.uniform(0.2, 0.8)  # a strum does not reach all strings alike
         body = self.draw_body() if rng.random() < 0.7 else None
         for (a, b, midi, velocity), again in zip(notes, until_again(notes)):
-            velocity = float(np.clip(velocity * loudness * rng.uniform(0.7, 1.3), 0.08, 1))
+            velocity = float(np.clip(velocity * loudness * (1 + uneven * rng.uniform(-1, 0.7)), 0.08, 1))
             hammered = rng.random() < 0.08
             length = min(again, (b - a) * (rng.uniform(1.5, 4) if ring else rng.uniform(0.8, 1.1)))
             self.place(voice, instrument, int(midi), a, length,
@@ -723,8 +723,11 @@ class Maker:
         return clip.mix(), sorted(clip.labels, key=lambda label: label[0])
 
 
-def for_training(seed, samples_folder, midi_folder, validation=False, make=Clip):
-    pack = samples.load(samples_folder, only=HELD_OUT) if validation else samples.load(samples_folder, without=HELD_OUT)
+def for_training(seed, packs, midi_folder, validation=False, make=Clip):
+    pack = samples.load(packs, only=HELD_OUT) if validation else samples.load(packs, without=HELD_OUT)
+    if not any(instrument.kind == 'sustain' for instrument in pack.values()):
+        wanted = f'one of {", ".join(HELD_OUT)}, which are held out' if validation else 'instruments that hold a note'
+        raise SystemExit(f'{" ".join(packs)}: expected {wanted}')
     return Maker(seed, pack, load_sequences(midi_folder), make)
 
 

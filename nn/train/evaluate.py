@@ -130,7 +130,7 @@ def show(name, items, head, threshold):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('checkpoint')
-    a.add_argument('--samples', required=True)
+    a.add_argument('--samples', metavar='DIR', nargs='+', required=True)
     a.add_argument('--midi', required=True)
     a.add_argument('--eval')
     a.add_argument('--clips', type=int, default=48)

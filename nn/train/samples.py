@@ -42,16 +42,18 @@ class Instrument:
         return note if abs(note.midi - midi) <= 4 else None
 
 
-def load(folder, without=(), only=None):
-    """{name: Instrument} of a pack, some left out or only some."""
+def load(folders, without=(), only=None):
+    """{name: Instrument} of some packs, some instruments left out or only some."""
     rows = collections.defaultdict(list)
-    with open(os.path.join(folder, 'index.csv'), newline='') as f:
-        for row in csv.DictReader(f):
-            if row['file'] not in without and (only is None or row['file'] in only):
-                rows[row['file']].append(row)
+    for folder in folders:
+        with open(os.path.join(folder, 'index.csv'), newline='') as f:
+            for row in csv.DictReader(f):
+                if row['file'] not in without and (only is None or row['file'] in only):
+                    rows[os.path.join(folder, row['file'])].append(row)
     pack = {}
-    for name, notes in rows.items():
-        audio = soundfile.read(os.path.join(folder, name + '.ogg'), dtype='float32')[0].astype(np.float16)
+    for path, notes in rows.items():
+        name = os.path.basename(path)
+        audio = soundfile.read(path + '.ogg', dtype='float32')[0].astype(np.float16)
         instrument = Instrument(name, notes[0]['family'], notes[0]['kind'])
         for r in notes:
             start, length, onset = int(r['start']), int(r['length']), int(r['onset'])
@@ -61,7 +63,7 @@ def load(folder, without=(), only=None):
             end = min(len(x), int(float(r['release_s']) * SAMPLE_RATE)) if r['kind'] == 'sustain' else len(x)
             attack = _attack(x, onset)
             deviation = float(r['cents_dev'] or 0)
-            instrument.notes.append(Note(int(r['midi']), int(r['dynamic']), x, attack,
+            instrument.notes.append(Note(int(r['midi']), float(r['dynamic']), x, attack,
                                          min(attack + int(0.12 * SAMPLE_RATE), end // 2), end,
                                          deviation if abs(deviation) < 0.5 else 0.0))
         instrument.finish()

@@ -263,7 +263,7 @@ def loss_of(out, y):
 def options():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('out')
-    a.add_argument('--samples', required=True)
+    a.add_argument('--samples', metavar='DIR', nargs='+', required=True)
     a.add_argument('--midi', required=True)
     length = a.add_mutually_exclusive_group(required=True)
     length.add_argument('--hours', type=float)

@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# train.sh BUILD: the way through nn/train on a small scale: notes out of a soundfont, a network from nothing, stopped
+# and gone on with, exported and played; then Fenby's own network tuned to an organ it does not know. Ends with
+# "N passed, N failed".
+set -u
+here=$(dirname "$0") build=$1 train=$here/../nn/train python=${PYTHON:-/usr/bin/python3}
+font=/usr/share/sounds/sf2/FluidR3_GM.sf2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+# A step's memory serves the next.
+export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=40000000000 MALLOC_TOP_PAD_=268435456
+passed=0 failed=0
+
+check() {  # WHAT COMMAND...
+    what=$1; shift
+    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $what"; fi
+}
+
+less() { echo "$1" | awk '{ exit !($1 < $2) }'; }  # "A B"
+
+sequences() {  # NAME TUNE...: the project's own tunes as the table that clips.py reads
+    name=$1; shift
+    { echo piece,onset_s,duration_s,midi,velocity
+      for tune; do
+          "$build/tests/music/compose" "$tune" "$folder/tune.mid" "$folder/tune.csv"
+          awk -F, -v tune="$tune" 'NR > 1 { print tune "," $1 "," $2 - $1 "," $3 "," $4 }' "$folder/tune.csv"
+      done; } | gzip >"$folder/midi/$name.csv.gz"
+}
+
+heard() {  # TUNE PROGRAM FENBY_OPTION...: the F-measure
+    tune=$1 program=$2; shift 2
+    "$here/music/render.sh" "$build/tests/music/compose" "$tune" "$program" "$folder" || return
+    "$build/fenby" "$folder/$tune.wav" --quiet -o "$folder/heard.mid" --csv "$folder/heard.csv" "$@" || return
+    awk -F, -f "$here/music/compare.awk" "$folder/$tune.csv" "$folder/heard.csv" | cut -d ' ' -f 1
+}
+
+# --- from nothing ---------------------------------------------------------------------------------------------
+
+"$python" "$train/soundfont.py" "$font" "$folder/pack" fluid piano1 steel acbass viola cello flute soprano choir >"$folder/pack.log"
+check "soundfont.py: $(cat "$folder/pack.log")" [ "$(wc -l <"$folder/pack.log")" -eq 8 ]
+check "a piano's notes: $(grep -c piano1 "$folder/pack/index.csv")" \
+    [ "$(grep -c piano1 "$folder/pack/index.csv")" -eq 90 ]
+check "soundfont.py takes what is no soundfont" \
+    [ "$("$python" "$train/soundfont.py" "$0" "$folder/none" x piano1 2>&1 | grep -c 'expected a soundfont')" -eq 1 ]
+
+mkdir "$folder/midi"
+sequences pop909 demo scale
+sequences guitarset strum
+begin="--samples $folder/pack --midi $folder/midi --threads 1 --processes 2"
+# shellcheck disable=SC2086  # options are words
+"$python" "$train/train.py" "$folder/net.pt" $begin --steps 50 >"$folder/log" 2>&1 || tail -n 5 "$folder/log"
+loss=$(awk '$2 == 50 && $3 == "loss" { print $4 }' "$folder/log")
+check "the mean loss of 50 steps is $loss, not below 8" less "${loss:-99} 8"
+# shellcheck disable=SC2086
+"$python" "$train/train.py" "$folder/net.pt" $begin --steps 54 --resume >"$folder/log" 2>&1 || tail -n 5 "$folder/log"
+check "it did not go on where it stopped: $(tail -n 1 "$folder/log")" grep -q '^done: 54 steps' "$folder/log"
+"$python" "$train/export.py" "$folder/net.pt" "$folder/net.fnw" >/dev/null
+"$here/music/render.sh" "$build/tests/music/compose" line 71 "$folder"
+check "fenby does not play what was exported" \
+    "$build/fenby" "$folder/line.wav" --quiet --model "$folder/net.fnw" -o "$folder/line-heard.mid"
+
+# --- to an instrument of one's own ----------------------------------------------------------------------------
+
+mkdir "$folder/organ"
+for tune in demo line; do
+    "$here/music/render.sh" "$build/tests/music/compose" $tune 16 "$folder/organ"
+    rm "$folder/organ/$tune.mid"
+done
+before=$(heard strum 16)
+# shellcheck disable=SC2086
+"$python" "$train/train.py" "$folder/organ.pt" $begin --steps 60 --from "$here/../nn/weights/default.fnw" --add "$folder/organ" \
+    --learning-rate 5e-4 >"$folder/log" 2>&1 || tail -n 5 "$folder/log"
+"$python" "$train/export.py" "$folder/organ.pt" "$folder/organ.fnw" >/dev/null
+after=$(heard strum 16 --model "$folder/organ.fnw")
+echo "an organ, F-measure of a tune that was not in the training: $before before, $after after"
+check "an organ is heard no better" less "$before $after"
+check "a folder of recordings without notes" \
+    [ "$(rm "$folder/organ"/*.csv; "$python" "$train/train.py" "$folder/x.pt" --samples x --midi x --steps 1 --add "$folder/organ" \
+        2>&1 | grep -c 'expected its notes in')" -eq 1 ]
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
