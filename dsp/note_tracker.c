@@ -23,6 +23,7 @@ enum {
 static const float threshold_range_logits = 3;  // how far the parameters move a threshold, either way
 static const float bend_step = 0.05f;           // semitones
 static const float most_cents = 100;            // of a bend
+static const float pitch_in_chord = 0.18f;      // of the way to a measured pitch, each hop: within some 60 ms
 static const float velocity_per_attack = 0.6f;  // decibels of velocity for one of the attack
 static const float softest_velocity = 0.05f;    // of 0 .. 1
 
@@ -35,7 +36,8 @@ typedef struct {
     int64_t on_frame;      // when its note-on leaves
     int64_t sound_frame;   // when its sound began
     int64_t low_hops;      // how long the sounding posterior has been below the threshold
-    float bend;
+    float pitch;           // semitones from the key
+    float bend;            // likewise, as it was sent
 } key_state;
 
 // What the parameters mean for this hop.
@@ -225,7 +227,7 @@ static int oldest_note(const fenby_note_tracker *tracker)
 }
 
 // In semitones; the old one where nothing tells.
-static float bend_of(const fenby_posteriors *posteriors, int key, float old)
+static float pitch_of(const fenby_posteriors *posteriors, int key, float old)
 {
     if (!posteriors->cents) return old;
     const float cents = posteriors->cents[key] + posteriors->tuning_cents;
@@ -285,7 +287,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     const double onset = time->end_frame - fmax(age_hops - FENBY_EARLY_HOPS, 0) * tracker->hop_frames;
     fenby_event on = {
         .sound_frame = onset > (double)earliest_sound ? llround(onset) : earliest_sound,
-        .bend = bend_of(posteriors, key, 0),
+        .bend = pitch_of(posteriors, key, 0),
         .type = FENBY_NOTE_ON,
         .key = (uint8_t)output_key,
         .velocity = velocity_of(tracker, posteriors, key, age_hops, parameters),
@@ -310,6 +312,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
         .start_hop = tracker->hop,
         .on_frame = on.frame,
         .sound_frame = on.sound_frame,
+        .pitch = on.bend,
         .bend = on.bend,
     };
     tracker->owner[output_key] = key;
@@ -346,8 +349,9 @@ static void bend_note(fenby_note_tracker *tracker, int key, const fenby_posterio
                       const fenby_hop_time *time, const settings *s)
 {
     key_state *k = &tracker->keys[key];
-    const float bend = bend_of(posteriors, key, k->bend);
-    if (fabsf(bend - k->bend) <= bend_step || k->low_hops > 0 || k->start_hop == tracker->hop ||
+    const float measured = pitch_of(posteriors, key, k->pitch);
+    k->pitch += (tracker->n_active > 1 ? pitch_in_chord : 1) * (measured - k->pitch);
+    if (fabsf(k->pitch - k->bend) <= bend_step || k->low_hops > 0 || k->start_hop == tracker->hop ||
         !fenby_schedule_has_room(tracker->schedule))
         return;
     const double heard = time->end_frame - SOUNDING_LAG_HOPS * tracker->hop_frames;
@@ -355,12 +359,12 @@ static void bend_note(fenby_note_tracker *tracker, int key, const fenby_posterio
     fenby_event event = {
         .frame = frame_in_note(k, sound_frame, s),
         .sound_frame = sound_frame,
-        .bend = bend,
+        .bend = k->pitch,
         .type = FENBY_BEND,
         .key = k->output_key,
     };
     fenby_schedule_add(tracker->schedule, &event);
-    k->bend = bend;
+    k->bend = k->pitch;
 }
 
 // --- one hop -----------------------------------------------------------------------------------------------

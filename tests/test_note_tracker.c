@@ -651,6 +651,39 @@ static void test_bends(void)
     bench_close(&b);
 }
 
+// What other notes shake is smoothed, and still bent where it goes.
+static void test_bends_in_chords(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.with_cents = true;
+    strike(&b, 60);
+    strike(&b, 64);
+    steps(&b, 10);
+    for (int i = 0; i < 40; i++) {
+        set_cents(&b, 60, i % 2 ? 20 : -20);
+        steps(&b, 1);
+    }
+    CHECK_COUNT(&b, FENBY_BEND, -1, 0);
+    set_cents(&b, 60, 50);
+    steps(&b, 6);
+    double expected = 0;
+    for (int i = 0; i < 6; i++) expected += 0.18 * (0.5 - expected);
+    const fenby_event *last = &b.events[b.n_events - 1];
+    CHECK(last->type == FENBY_BEND && last->key == 60, "type %d, key %d", last->type, last->key);
+    CHECK(fabs(last->bend - expected) < 0.06, "%g after 70 ms, expected %g", last->bend, expected);
+    steps(&b, 20);
+    last = &b.events[b.n_events - 1];
+    CHECK(fabs(last->bend - 0.5) < 0.06, "%g in the end", last->bend);
+    release(&b, 64);
+    steps(&b, 30);
+    set_cents(&b, 60, 0);
+    steps(&b, 1);
+    last = &b.events[b.n_events - 1];
+    CHECK(last->type == FENBY_BEND && fabs(last->bend) < 1e-6, "alone: %g at once", last->bend);
+    bench_close(&b);
+}
+
 // A note that is struck again while it bends starts in its time: no bend of the old one holds it up.
 static void test_bends_and_restrikes(int mode)
 {
@@ -837,6 +870,7 @@ int main(void)
     test_keys();
     test_shared_output_key();
     test_bends();
+    test_bends_in_chords();
     for (int mode = 0; mode < FENBY_N_MODES; mode++) test_bends_and_restrikes(mode);
     test_early_head();
     test_schedule();
