@@ -59,10 +59,15 @@ def without_stacking(layers):
     return [{**layer, 'shifts': [0]} if layer['kind'] == 'stack' else layer for layer in layers]
 
 
+def eight_harmonics(layers):
+    return [{**layer, 'shifts': layer['shifts'][:9]} if layer['kind'] == 'stack' else layer for layer in layers]
+
+
 # name: what differs, {attribute of config: value}, function of the layers, clips
 VARIANTS = {
     'whole': ('nothing', {}, None, clips.Clip),
     'convolutional': ('a dilated convolution instead of the recurrent unit', {}, convolutional, clips.Clip),
+    'eight': ('harmonics up to the eighth', {}, eight_harmonics, clips.Clip),
     'unstacked': ('no harmonic stacking', {}, without_stacking, clips.Clip),
     'long': ('the long windows only', {}, None, clips.Clip),
     'no_contour': ('no contour output', {'LOSS': {**config.LOSS, 'contour': 0.0}}, None, clips.Clip),
@@ -116,7 +121,7 @@ def score(name, o):
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('out')
-    a.add_argument('--samples', required=True)
+    a.add_argument('--samples', metavar='DIR', nargs='+', required=True)
     a.add_argument('--midi', required=True)
     a.add_argument('--steps', type=int, default=1000)
     a.add_argument('--clips', type=int, default=400)
