@@ -45,7 +45,7 @@ ldd "$root"/bin/* "$root$drivers"/* 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\).*/\
         mkdir -p "$root$(dirname "$library")"
         cp -L "$library" "$root$library"
     done
-"$BUILD/tests/system/jack_tiny" "$root/tiny.fnw" "$root/music.wav" 6 48000
+"$BUILD/tests/system/jack_tiny" "$root/tiny.fnw" "$root/music.wav" 6 22050
 (cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) >"$folder/initramfs"
 
 # --- the machine ----------------------------------------------------------------------------------------------

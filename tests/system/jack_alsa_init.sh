@@ -24,7 +24,7 @@ joined() { jack_lsp | grep -q fenby:midi_out; }
 show() { echo "=== $1"; cat "$1"; }
 
 cd /tmp
-jackd --no-realtime -d dummy -r 48000 -p 1024 >jackd.log 2>&1 &
+jackd --no-realtime -d dummy -r 22050 -p 512 >jackd.log 2>&1 &
 wait_for 60 jack_lsp
 jack_lsp >/dev/null 2>&1 || { cat jackd.log; poweroff -f; }
 
@@ -54,7 +54,7 @@ fenby=$!
 wait_for 60 joined
 jack_player /music.wav fenby:in fenby:midi_out 1 >played2 &
 player=$!
-sleep 5
+wait_for 30 grep -q '^ *on ' lines2
 kill $dump
 wait_for 30 grep -q 'is gone' errors2 lines2
 aseqdump >dump2 &
