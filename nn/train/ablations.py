@@ -59,15 +59,10 @@ def without_stacking(layers):
     return [{**layer, 'shifts': [0]} if layer['kind'] == 'stack' else layer for layer in layers]
 
 
-def eight_harmonics(layers):
-    return [{**layer, 'shifts': layer['shifts'][:9]} if layer['kind'] == 'stack' else layer for layer in layers]
-
-
 # name: what differs, {attribute of config: value}, function of the layers, clips
 VARIANTS = {
     'whole': ('nothing', {}, None, clips.Clip),
     'convolutional': ('a dilated convolution instead of the recurrent unit', {}, convolutional, clips.Clip),
-    'eight': ('harmonics up to the eighth', {}, eight_harmonics, clips.Clip),
     'unstacked': ('no harmonic stacking', {}, without_stacking, clips.Clip),
     'long': ('the long windows only', {}, None, clips.Clip),
     'no_contour': ('no contour output', {'LOSS': {**config.LOSS, 'contour': 0.0}}, None, clips.Clip),

@@ -272,10 +272,10 @@ class Clip:
         else:
             notes = self.strums(low, high)
         ring = rng.random() < 0.4
-        loudness, uneven = rng.uniform(0.35, 1.3), rng.uniform(0.2, 0.8)  # a strum does not reach all strings alike
+        loudness = rng.uniform(0.35, 1.3)
         body = self.draw_body() if rng.random() < 0.7 else None
         for (a, b, midi, velocity), again in zip(notes, until_again(notes)):
-            velocity = float(np.clip(velocity * loudness * (1 + uneven * rng.uniform(-1, 0.7)), 0.08, 1))
+            velocity = float(np.clip(velocity * loudness * rng.uniform(0.7, 1.3), 0.08, 1))
             hammered = rng.random() < 0.08
             length = min(again, (b - a) * (rng.uniform(1.5, 4) if ring else rng.uniform(0.8, 1.1)))
             self.place(voice, instrument, int(midi), a, length,

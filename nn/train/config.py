@@ -22,8 +22,7 @@ ONSET_THRESHOLD, SOUNDING_THRESHOLD = 0.8, 0.5
 PLATEAU = 3        # frames for which the onset then stays reported
 AGE_FRAMES = 13    # how far back the onset's age is learnt
 
-# Neighbouring low keys look alike in windows as short as live ones until the harmonics above the eighth.
-_HARMONICS = [0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 17, 20]
+_HARMONICS = [0.5, 1, 2, 3, 4, 5, 6, 7, 8]
 _BLOCKS = [1, 2, 4, None, 2, 1]  # dilations in time; None: a recurrent unit, whose memory has no end
 
 
