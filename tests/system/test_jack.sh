@@ -58,16 +58,21 @@ test_syscalls() {
     echo "process callback: $(seen futexes) system calls for the semaphore, $(seen others) others"
 }
 
-# The process callback of the last round trip. A period of 64 frames at 48 kHz is 1333 us; a tenth of that counts beside
-# twice what this machine takes for waking a thread that does nothing: a virtual one can be held up as long as it likes.
+# The process callback of the last round trip. A period of 64 frames at 48 kHz is 1333 us: a hundredth of it is the bound
+# for the median, a tenth for nearly all. Ten times that where the machine is held up, as a virtual one can be, which
+# shows in that it takes more than 10 us to wake a thread that does nothing.
 test_witness() {
     [ -n "$preload" ] || return
     [ -s "$folder/witness" ] || { bad "the witness saw nothing"; return; }
     n_calls=$(seen calls) median=$(seen wall_median) p999=$(seen wall_p999)
     check "the process callback called $(seen first), $n_calls times" [ "$n_calls" -eq 0 ]
-    most=$(echo "$(seen bare_p999)" | awk '{ print 133 + 2 * $1 }')
+    usual=13.3 most=133
+    if ! less "$(seen bare_median)" 10; then
+        usual=133 most=1333
+        echo "the machine is held up: $(seen bare_median) us to wake a thread"
+    fi
     check "few periods: $(seen periods)" [ "$(seen periods)" -gt 800 ]
-    check "the median is $median us, expected less than 13.3" less "$median" 13.3
+    check "the median is $median us, expected less than $usual" less "$median" "$usual"
     check "999 of 1000 take up to $p999 us, expected less than $most" less "$p999" "$most"
     for clock in wall cpu post own loop bare; do
         echo "process callback, $clock: median $(seen ${clock}_median) us," \
