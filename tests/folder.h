@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// A folder for what a test writes, gone when the test ends, also when a REQUIRE ends it.
+// A folder for what a test writes, gone when the test ends, also when a REQUIRE ends it. A test that cannot remove it fails.
 #ifndef FENBY_TEST_FOLDER_H
 #define FENBY_TEST_FOLDER_H
 
@@ -16,7 +16,10 @@ static void remove_folder(void)
     if (getpid() != folder_owner) return;
     char command[64];
     snprintf(command, sizeof command, "rm -r '%s'", folder);
-    if (system(command)) fprintf(stderr, "cannot remove %s\n", folder);
+    if (system(command) == 0) return;
+    fprintf(stderr, "cannot remove %s\n", folder);
+    fflush(NULL);
+    _exit(1);
 }
 
 static inline void make_folder(void)

@@ -37,7 +37,8 @@ heard() {  # TUNE PROGRAM FENBY_OPTION...: the F-measure
 
 # --- from nothing ---------------------------------------------------------------------------------------------
 
-"$python" "$train/soundfont.py" "$font" "$folder/pack" fluid piano1 steel acbass viola cello flute soprano choir >"$folder/pack.log"
+"$python" "$train/soundfont.py" "$font" "$folder/pack" fluid piano1 steel acbass viola cello flute soprano choir \
+    >"$folder/pack.log"
 check "soundfont.py: $(cat "$folder/pack.log")" [ "$(wc -l <"$folder/pack.log")" -eq 8 ]
 check "a piano's notes: $(grep -c piano1 "$folder/pack/index.csv")" \
     [ "$(grep -c piano1 "$folder/pack/index.csv")" -eq 90 ]
