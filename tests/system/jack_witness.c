@@ -4,8 +4,11 @@
 // The callback that the program gives to JACK is wrapped. While it runs, allocations, locks, waits, files and
 // sleeps are counted: the C library's functions for them are replaced here by ones that count and go on. At the
 // end the file named by JACK_WITNESS gets one line:
-//     calls N first NAME periods N, and for each clock below: NAME_median N NAME_p999 N NAME_worst N
-// in microseconds. The clocks:
+//     calls N first NAME waits N faults N periods N
+// and for each clock below
+//     NAME_median N NAME_p99 N NAME_p999 N NAME_worst N
+// in microseconds. Waits and faults are the kernel's own counts: how often the callback gave the processor away, and
+// how often it touched memory that was not there. The clocks:
 //     wall  what the machine did meanwhile counts
 //     cpu   the thread's own: other threads do not count, but interrupts do, and a machine that is itself a
 //           guest on another one and is put aside
@@ -49,7 +52,7 @@ static __thread int inside;
 static JackProcessCallback callback;
 static atomic_long calls;
 static const char *_Atomic first_call;
-static long periods;
+static long periods, waits, faults;
 
 typedef struct {
     const char *name;
@@ -152,10 +155,11 @@ static void add(times *t, double took_us)
     if (took_us > t->worst_us) t->worst_us = took_us;
 }
 
-static long times_switched(void)
+static struct rusage used_by_thread(void)
 {
-    struct rusage used;
-    return getrusage(RUSAGE_THREAD, &used) ? 0 : used.ru_nivcsw + used.ru_nvcsw;
+    struct rusage used = {0};
+    getrusage(RUSAGE_THREAD, &used);
+    return used;
 }
 
 static void run_loop(void)
@@ -181,7 +185,7 @@ static void post_bare(void)
 static int watched(jack_nframes_t n_frames, void *user)
 {
     posting_us = 0;
-    const long switched = times_switched();
+    const struct rusage before = used_by_thread();
     const double cpu_start_us = now_us(CLOCK_THREAD_CPUTIME_ID), start_us = now_us(CLOCK_MONOTONIC);
     watch_syscalls(true);
     inside = 1;
@@ -191,7 +195,13 @@ static int watched(jack_nframes_t n_frames, void *user)
     const double end_us = now_us(CLOCK_MONOTONIC), cpu_end_us = now_us(CLOCK_THREAD_CPUTIME_ID);
     add(&wall, end_us - start_us);
     add(&cpu, cpu_end_us - cpu_start_us);
-    if (times_switched() == switched) add(&own, end_us - start_us - posting_us);
+    const struct rusage after = used_by_thread();
+    if (after.ru_nvcsw + after.ru_nivcsw == before.ru_nvcsw + before.ru_nivcsw)
+        add(&own, end_us - start_us - posting_us);
+    if (periods >= FIRST) {
+        waits += after.ru_nvcsw - before.ru_nvcsw;
+        faults += after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt;
+    }
     if (posting_us > 0) add(&post, posting_us);
     run_loop();
     if (periods++ % A_HOP == 0) post_bare();
@@ -233,10 +243,11 @@ static void __attribute__((destructor)) report(void)
     if (getenv("JACK_WITNESS_SYSCALLS"))
         fprintf(file, "futexes %ld others %ld other %ld ", futexes, others, first_other);
     const char *const first = atomic_load(&first_call);
-    fprintf(file, "calls %ld first %s periods %ld", atomic_load(&calls), first ? first : "none", periods);
+    fprintf(file, "calls %ld first %s waits %ld faults %ld periods %ld", atomic_load(&calls), first ? first : "none",
+            waits, faults, periods);
     for (times *const *t = all_times; *t; t++)
-        fprintf(file, " %s_median %.1f %s_p999 %.1f %s_worst %.1f", (*t)->name, quantile_us(*t, 0.5),
-                (*t)->name, quantile_us(*t, 0.999), (*t)->name, (*t)->worst_us);
+        fprintf(file, " %s_median %.1f %s_p99 %.1f %s_p999 %.1f %s_worst %.1f", (*t)->name, quantile_us(*t, 0.5),
+                (*t)->name, quantile_us(*t, 0.99), (*t)->name, quantile_us(*t, 0.999), (*t)->name, (*t)->worst_us);
     fputs("\n", file);
     fclose(file);
 }
