@@ -38,11 +38,19 @@ typedef struct {
     bool failed;
 } reading;
 
+// A literal may hold anything, line ends and a terminal's commands too.
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 127) *text = ' ';
+}
+
 // Keeps the first error: later ones follow from it.
 static SerdStatus fail(reading *r, const char *message)
 {
     const char *const name = strrchr(r->path, '/') ? strrchr(r->path, '/') + 1 : r->path;
     if (!r->failed) snprintf(r->error, r->error_size, "%s:%d: %s", name, r->line, message);
+    make_printable(r->error);
     r->failed = true;
     return SERD_ERR_BAD_ARG;
 }
@@ -151,8 +159,10 @@ static SerdStatus on_statement(void *handle, SerdStatementFlags flags, const Ser
         r->is_ours |= is_uri(r, object, FENBY_PLUGIN_URI);
     } else if (is_uri(r, predicate, RDFS "label") && !*preset->label) {
         snprintf(preset->label, sizeof preset->label, "%s", text_of(object));
+        make_printable(preset->label);
     } else if (is_uri(r, predicate, RDFS "comment") && !*preset->comment) {
         snprintf(preset->comment, sizeof preset->comment, "%s", text_of(object));
+        make_printable(preset->comment);
     }
     return SERD_SUCCESS;
 }

@@ -98,7 +98,7 @@ static void test_foreign_forms(void)
         "@prefix l: <http://lv2plug.in/ns/lv2core#> . @prefix p: <http://lv2plug.in/ns/ext/presets#> .\n"
         "<http://x.org/mine> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> p:Preset ;\n"
         "  l:appliesTo <urn:other> , <urn:fenby:fenby> ;\n"
-        "  <http://www.w3.org/2000/01/rdf-schema#label> \"My s\xc3\xa4gt\"@de ;\n"
+        "  <http://www.w3.org/2000/01/rdf-schema#label> \"My\\ns\xc3\xa4gt\"@de ;\n"
         "  <http://lv2plug.in/ns/ext/state#state> [ <http://x.org/model> <model.fnw> ; <http://x.org/n> 7 ] ;\n"
         "  l:port [ p:value 42.0 ; l:symbol \"lowest_key\" ] , _:b , [ l:symbol \"velocity_curve\" ;\n"
         "  p:value \"2.5\"^^<http://www.w3.org/2001/XMLSchema#float> ] .\n"
@@ -115,6 +115,8 @@ static void test_refused(void)
 {
     check_refused(PREFIXES HEAD ";\n lv2:port\n [ lv2:symbol \"volume\" ; pset:value 1 ] .\n",
                   "bad.ttl:6: unknown parameter 'volume'");
+    check_refused(PREFIXES HEAD ";\n lv2:port\n [ lv2:symbol \"s\\n\\u001B[2Jy\" ; pset:value 1 ] .\n",
+                  "bad.ttl:6: unknown parameter 's  [2Jy'");
     check_refused(PREFIXES HEAD ";\n lv2:port [ lv2:symbol \"mode\" ; pset:value 1\n ] ,\n\n"
                                 " [ lv2:symbol \"sensitivity\" ; pset:value 1.5 ] .\n",
                   "bad.ttl:8: sensitivity: '1.5' is out of range, expected 0 .. 1");
