@@ -53,6 +53,8 @@ def load(folders, without=(), only=None):
     pack = {}
     for path, notes in rows.items():
         name = os.path.basename(path)
+        if name in pack:
+            raise ValueError(f'{path}: another pack has an instrument of this name, expected names that differ')
         audio = soundfile.read(path + '.ogg', dtype='float32')[0].astype(np.float16)
         instrument = Instrument(name, notes[0]['family'], notes[0]['kind'])
         for r in notes:
@@ -66,6 +68,7 @@ def load(folders, without=(), only=None):
             instrument.notes.append(Note(int(r['midi']), float(r['dynamic']), x, attack,
                                          min(attack + int(0.12 * SAMPLE_RATE), end // 2), end,
                                          deviation if abs(deviation) < 0.5 else 0.0))
-        instrument.finish()
-        pack[name] = instrument
+        if instrument.notes:
+            instrument.finish()
+            pack[name] = instrument
     return pack
