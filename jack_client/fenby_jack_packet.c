@@ -116,6 +116,8 @@ bool fenby_jack_message_text(const fenby_jack_message *message, int i, const cha
     if (i >= message->n_arguments) return false;
     if (message->types[i] != LO_STRING && message->types[i] != LO_SYMBOL) return false;
     *text = (const char *)message->arguments[i];
+    for (const char *c = *text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127) return false;  // it may come to be part of a line or a terminal's
     return true;
 }
 

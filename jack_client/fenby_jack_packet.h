@@ -39,7 +39,8 @@ bool fenby_jack_packet_read(void *bytes, size_t size,
 // Sends and frees the message. What cannot be sent now is dropped.
 void fenby_jack_packet_send(int descriptor, const fenby_jack_address *to, const char *path, lo_message message);
 
-// The argument as text or as a number; false when it is of another type.
+// The argument as text or as a number; false when it is of another type, or a text with line ends or a terminal's
+// commands in it.
 bool fenby_jack_message_text(const fenby_jack_message *message, int i, const char **text);
 bool fenby_jack_message_number(const fenby_jack_message *message, int i, double *number);
 

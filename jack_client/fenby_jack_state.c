@@ -68,6 +68,21 @@ static char *next_word(char **line)
     return word;
 }
 
+// Undoes write_name, in place.
+static void read_name(char *name)
+{
+    char *to = name;
+    for (const char *from = name; *from; from++) {
+        char c = *from;
+        if (c == '\\' && from[1] && strchr("nr\\", from[1])) {
+            from++;
+            c = *from == 'n' ? '\n' : *from == 'r' ? '\r' : '\\';
+        }
+        *to++ = c;
+    }
+    *to = 0;
+}
+
 static bool copy(char *to, size_t size, const char *from)
 {
     return (size_t)snprintf(to, size, "%s", from) < size;
@@ -78,6 +93,7 @@ static bool take_line(fenby_jack_state *state, char *line, char *error, size_t e
     const char *const kind = next_word(&line);
     bool good = true;
     if (!*kind || *kind == '#') return true;
+    read_name(line);
     if (!strcmp(kind, "set")) {
         const char *const symbol = next_word(&line);
         return fenby_jack_state_set(state, symbol, line, error, error_size);
@@ -99,7 +115,7 @@ static bool take_line(fenby_jack_state *state, char *line, char *error, size_t e
 
 static bool take_lines(fenby_jack_state *state, FILE *file, const char *path, char *error, size_t error_size)
 {
-    char line[PATH_MAX + 64], reason[512];
+    char line[2 * PATH_MAX + 64], reason[512];
     int number = 0;
     bool good = true;
     for (; good && fgets(line, sizeof line, file); number++) {
@@ -145,17 +161,31 @@ static void write_value(float value, FILE *file)
     fprintf(file, "%s\n", text);
 }
 
+static void write_name(const char *kind, const char *name, FILE *file)
+{
+    fprintf(file, "%s ", kind);
+    for (; *name; name++) {
+        if (*name == '\n') fputs("\\n", file);
+        else if (*name == '\r') fputs("\\r", file);
+        else if (*name == '\\') fputs("\\\\", file);
+        else putc(*name, file);
+    }
+    putc('\n', file);
+}
+
 static void write_state(const fenby_jack_state *state, FILE *file)
 {
     fprintf(file, "%s\n", first_line);
-    if (*state->preset) fprintf(file, "preset %s\n", state->preset);
-    if (*state->model) fprintf(file, "model %s\n", state->model);
+    if (*state->preset) write_name("preset", state->preset, file);
+    if (*state->model) write_name("model", state->model, file);
     for (int i = 0; i < FENBY_N_PARAMETERS; i++) {
         fprintf(file, "set %s ", fenby_parameter_table[i].symbol);
         write_value(state->parameters.value[i], file);
     }
-    for (size_t i = 0; i < state->links.count; i++)
-        fprintf(file, "link %s %s\n", state->links.link[i].ours, state->links.link[i].other);
+    for (size_t i = 0; i < state->links.count; i++) {
+        fprintf(file, "link %s", state->links.link[i].ours);
+        write_name("", state->links.link[i].other, file);
+    }
 }
 
 bool fenby_jack_state_save(const fenby_jack_state *state, const char *path, char *error, size_t error_size)

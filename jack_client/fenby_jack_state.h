@@ -8,6 +8,7 @@
 //     set sensitivity 0.6
 //     link midi_out fluidsynth:midi
 //
+// In names \n and \r stand for line ends, which files and JACK's ports may have in theirs, and \\ for \.
 // Thread: control. Allocation: none that stays. Errors: one line that begins with the file's name.
 #ifndef FENBY_JACK_STATE_H
 #define FENBY_JACK_STATE_H

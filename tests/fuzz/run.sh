@@ -14,7 +14,7 @@ mkdir -p "$folder/findings"
 seed_weights() { cp "$here"/../golden/*.fnw "$seeds"; }
 seed_preset() { cp "$here"/../../presets/*.ttl "$seeds"; }
 seed_state() {
-    printf 'fenby-jack state 1\npreset piano\nmodel /m.fnw\nset mode tight\nlink midi_out synth:in\n' >"$seeds/state"
+    printf 'fenby-jack state 1\npreset piano\nmodel /m\\n\\\\.fnw\nset mode tight\nlink midi_out synth:in\n' >"$seeds/state"
 }
 seed_audio_file() {
     for type in wav aiff au caf flac ogg mp3 w64 voc; do

@@ -150,6 +150,8 @@ def talk_parameters(peer):
     check_error(peer, "expected tight, asap", t, "slow")
     check_error(peer, "whole number", "/fenby/param/transpose", 0.5)
     check_error(peer, "no such parameter", "/fenby/param/nothing", 1)
+    check_error(peer, "one text", "/fenby/preset", "piano\non 60")
+    check_error(peer, "one text", "/fenby/record", "\x1b[2J.mid")
     check_error(peer, "no such parameter", "/fenby/param/tuning/nothing")
     path, arguments = peer.ask("/fenby/param/tuning/info")
     check(len(arguments) == 8 and arguments[:3] == ["Tuning", "Hz", "continuous"] and

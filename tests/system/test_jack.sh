@@ -111,6 +111,7 @@ test_bends() {
 test_remote() {
     begin_server 48000 256
     test_osc
+    test_odd_names
     test_nsm
     test_kill_while_recording
     stop_server
@@ -139,6 +140,23 @@ test_osc() {
     end_fenby
     check "/fenby/quit: ended with $status" [ "$status" -eq 0 ]
     check "the state does not hold what OSC set" says '^set release 50$' "$folder/state"
+}
+
+# A name that would break a line of the state's file.
+test_odd_names() {
+    odd="$folder/a\\b
+c.fnw"
+    cp nn/weights/default.fnw "$odd"
+    rm -f "$folder/state"
+    start_fenby --state "$folder/state" --model "$odd"
+    joined
+    end_fenby TERM
+    start_fenby --state "$folder/state"
+    joined
+    end_fenby TERM
+    check "odd names: the second run ended with $status" [ "$status" -eq 0 ]
+    check "odd names: the state has $(grep '^model' "$folder/state")" \
+        grep -qxF "model $folder/a\\\\b\\nc.fnw" "$folder/state"
 }
 
 test_nsm() {
