@@ -26,6 +26,19 @@ guard_server() {
         </dev/null >/dev/null 2>&1 &
 }
 
+# A server that was killed stays in JACK's list, and when eight have, no server starts any more, the user's neither.
+# It goes when another of its name ends well: here, those of our shells that are gone.
+clear_list() {
+    for name in $(grep -aoE "jack-$(id -u):fenby-[a-z]+-[0-9]+" /dev/shm/jack-shm-registry 2>/dev/null | cut -d : -f 2); do
+        kill -0 "${name##*-}" 2>/dev/null && continue
+        jackd --name "$name" --no-realtime -d dummy >/dev/null 2>&1 &
+        JACK_DEFAULT_SERVER=$name wait_for 5 jack_lsp
+        kill $! 2>/dev/null
+        wait $! 2>/dev/null
+        rm -f /dev/shm/jack_sem.*_"$name"_* "/dev/shm/jack_${name}_"*
+    done
+}
+
 # From now on the server is PipeWire, and programs find its JACK library.
 use_pipewire() {  # FOLDER
     export PIPEWIRE_RUNTIME_DIR=$1 PIPEWIRE_REMOTE=$JACK_DEFAULT_SERVER
@@ -65,6 +78,7 @@ END
 
 start_server() {  # RATE PERIOD LOG; with real-time priority where that is allowed
     if [ -n "${PIPEWIRE_RUNTIME_DIR:-}" ]; then start_pipewire "$@"; return; fi
+    clear_list
     for realtime in --realtime --no-realtime; do
         jackd --name "$JACK_DEFAULT_SERVER" $realtime -d dummy -r "$1" -p "$2" >"$3" 2>&1 &
         server=$!
