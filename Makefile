@@ -193,6 +193,9 @@ $(LV2_TESTS) $(LV2_LIFE): $(TEST_MODULES:%.c=$(BUILD)/%.o)
 # Tests of fenby-jack use its modules; tools are what tests/system/test_jack.sh works with.
 $(BUILD)/tests/system/test_jack_recorder: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_queue.o
 $(BUILD)/tests/system/test_jack_recorder: $(BUILD)/jack_client/fenby_jack_queue.o
+$(BUILD)/tests/system/test_jack_packet: TEST_PKGS = liblo
+$(BUILD)/tests/system/test_jack_packet: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_packet.o
+$(BUILD)/tests/system/test_jack_packet: $(BUILD)/jack_client/fenby_jack_packet.o
 $(BUILD)/tests/system/jack_player: TEST_PKGS = jack
 $(BUILD)/tests/system/jack_window: TEST_PKGS = x11
 tests/system/test_jack_ui.sh: $(BUILD)/tests/system/jack_window

@@ -57,10 +57,20 @@ static bool is_address(const char *bytes, size_t size)
     return *bytes == '/' && length < size && !bytes[length];
 }
 
+// The types follow the address, from the next multiple of four on. Where a blob's length is missing liblo 0.31 reads
+// it from behind its copy of the packet, and nothing here takes blobs.
+static bool has_blob(const char *bytes, size_t size)
+{
+    size_t at = strlen(bytes) / 4 * 4 + 4;
+    while (at < size && bytes[at] && bytes[at] != 'b') at++;
+    return at < size && bytes[at];
+}
+
 static bool read_message(char *bytes, size_t size, void (*take)(void *user, const fenby_jack_message *message),
                          void *user)
 {
-    lo_message unpacked = is_address(bytes, size) ? lo_message_deserialise(bytes, size, NULL) : NULL;
+    const bool is_sound = is_address(bytes, size) && !has_blob(bytes, size);
+    lo_message unpacked = is_sound ? lo_message_deserialise(bytes, size, NULL) : NULL;
     if (!unpacked) return false;
     const fenby_jack_message message = {
         .path = bytes,
