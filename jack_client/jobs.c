@@ -3,7 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <libgen.h>
+#include <limits.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,48 +94,85 @@ static char *output_path(const char *input, const char *wanted, const char *endi
     return asprintf(&path, "%s%s%.*s%s", wanted, separator, name_length, name, ending) > 0 ? path : NULL;
 }
 
-static bool is_same_file(const char *a, const char *b)
+// What a path stands for, however it is written: the file that is there, or the place in its folder where it
+// would be. Pipes and devices may be both read and written, and are known by their names only.
+typedef struct {
+    dev_t device;
+    ino_t inode;
+    const char *name;      // in the folder; "" for a file that is there
+    const char *path;      // as it was given
+    const fenby_job *job;  // of which it is the input or an output
+} place;
+
+static int compare_places(const void *a, const void *b)
 {
-    struct stat status_a, status_b;
-    if (!strcmp(a, b)) return true;
-    if (stat(a, &status_a) || stat(b, &status_b) || !S_ISREG(status_a.st_mode)) return false;
-    return status_a.st_dev == status_b.st_dev && status_a.st_ino == status_b.st_ino;
+    const place *const left = a, *const right = b;
+    if (left->device != right->device) return left->device < right->device ? -1 : 1;
+    if (left->inode != right->inode) return left->inode < right->inode ? -1 : 1;
+    return strcmp(left->name, right->name);
 }
 
-// Whether the output is an input, or another output, of this job or one before it: says so in error.
-static bool is_taken(const fenby_jobs *jobs, const fenby_job *job, int output, char *error, size_t error_size)
+// Copies the folder, with its slash; the rest is the name in it.
+static const char *split_path(const char *path, char folder[PATH_MAX])
 {
-    const char *const path = job->outputs[output];
-    for (const fenby_job *other = jobs->job; other < jobs->job + jobs->count; other++) {
-        if (is_same_file(path, other->input)) {
-            snprintf(error, error_size, "%s: its output would overwrite the input %s", job->input,
-                     other->input);
-            return true;
-        }
-        for (int i = 0; i < FENBY_N_OUTPUTS; i++) {
-            const bool earlier = other < job || (other == job && i < output);
-            if (!earlier || !other->outputs[i] || !is_same_file(path, other->outputs[i])) continue;
-            snprintf(error, error_size, "%s: its output %s is one of %s already", job->input, path,
-                     other->input);
-            return true;
-        }
-    }
-    return false;
+    const char *const slash = strrchr(path, '/'), *const name = slash ? slash + 1 : path;
+    snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(name - path) : 1, slash ? path : ".");
+    return name;
+}
+
+static place find_place(const char *path, const fenby_job *job)
+{
+    char folder[PATH_MAX];
+    struct stat status;
+    place found = {.name = path, .path = path, .job = job};
+    const char *const name = split_path(path, folder);
+    const bool exists = strcmp(path, "-") ? !stat(path, &status) : !fstat(STDIN_FILENO, &status);
+    if (exists ? !S_ISREG(status.st_mode) : stat(folder, &status)) return found;
+    found.device = status.st_dev;
+    found.inode = status.st_ino;
+    found.name = exists ? "" : name;
+    return found;
+}
+
+// Who has the path's place, a tree's node; this path when nobody had it before. NULL when memory is short.
+static const place *take_place(void **places, const char *path, const fenby_job *job)
+{
+    place *const new = malloc(sizeof *new);
+    if (!new) return NULL;
+    *new = find_place(path, job);
+    place **const node = tsearch(new, places, compare_places);
+    const place *const owner = node ? *node : NULL;
+    if (owner != new) free(new);
+    return owner;
+}
+
+static const char *shown_name(const char *input)
+{
+    return strcmp(input, "-") ? input : "standard input";
+}
+
+// The output's place is an input's or another output's already.
+static void describe_owner(const place *owner, const char *path, fenby_job *job)
+{
+    const char *const input = shown_name(job->input), *const other = shown_name(owner->job->input);
+    if (owner->path == owner->job->input)
+        snprintf(job->error, sizeof job->error, "%s: its output would overwrite the input %s", input, other);
+    else
+        snprintf(job->error, sizeof job->error, "%s: its output %s is one of %s already", input, path, other);
 }
 
 // Found before the work, not after it: a folder that is not there or cannot be written to.
 static bool folder_is_writable(const char *path)
 {
     struct stat status;
+    char folder[PATH_MAX];
     if (!stat(path, &status) && !S_ISREG(status.st_mode)) return true;
-    char *copy = strdup(path);
-    const bool writable = copy && !access(dirname(copy), W_OK);
-    free(copy);
-    return writable;
+    split_path(path, folder);
+    return !access(folder, W_OK);
 }
 
 // False when memory is short.
-static bool set_outputs(fenby_jobs *jobs, fenby_job *job, const char *const wanted[FENBY_N_OUTPUTS])
+static bool set_outputs(void **places, fenby_job *job, const char *const wanted[FENBY_N_OUTPUTS])
 {
     char *const error = job->error;
     if (strcmp(job->input, "-") && access(job->input, R_OK))
@@ -142,11 +180,27 @@ static bool set_outputs(fenby_jobs *jobs, fenby_job *job, const char *const want
     for (int i = 0; i < FENBY_N_OUTPUTS && !*error; i++) {
         if (i != FENBY_MIDI_OUTPUT && !wanted[i]) continue;
         char *const path = job->outputs[i] = output_path(job->input, wanted[i], endings[i]);
-        if (!path) return false;
-        if (!is_taken(jobs, job, i, error, sizeof job->error) && !folder_is_writable(path))
+        const place *const owner = path ? take_place(places, path, job) : NULL;
+        if (!owner) return false;
+        if (owner->path != path)
+            describe_owner(owner, path, job);
+        else if (!folder_is_writable(path))
             snprintf(error, sizeof job->error, "%s: cannot be written: %s", path, strerror(errno));
     }
     return true;
+}
+
+// All inputs have their places before the first output looks for one. False when memory is short.
+static bool set_all_outputs(fenby_jobs *jobs, const char *const wanted[FENBY_N_OUTPUTS])
+{
+    void *places = NULL;
+    bool good = true;
+    for (fenby_job *job = jobs->job; job < jobs->job + jobs->count && good; job++)
+        good = take_place(&places, job->input, job);
+    for (fenby_job *job = jobs->job; job < jobs->job + jobs->count && good; job++)
+        good = *job->error || set_outputs(&places, job, wanted);
+    tdestroy(places, free);
+    return good;
 }
 
 static bool is_folder_name(const char *path)
@@ -184,8 +238,7 @@ bool fenby_jobs_make(fenby_jobs *jobs, char *const *inputs, size_t n_inputs,
     for (size_t i = 0; i < n_inputs && good; i++)
         good = is_folder(inputs[i]) ? add_folder(jobs, inputs[i]) : add_input(jobs, strdup(inputs[i]));
     if (good && !check_wanted(jobs, wanted, error, error_size)) return false;
-    for (size_t i = 0; i < jobs->count && good; i++)
-        good = *jobs->job[i].error || set_outputs(jobs, &jobs->job[i], wanted);
+    good = good && set_all_outputs(jobs, wanted);
     if (!good) snprintf(error, error_size, "not enough memory for the list of files");
     return good;
 }

@@ -3,7 +3,7 @@
 //
 // Folders stand for the sound files directly in them. An output that is not named lies beside its input, with
 // the input's name; one that is a folder gets such a file in it; "-" is standard output. No output may be an input
-// or another's output.
+// or another's output, by whatever name.
 // Thread: one. Allocation: _add. Errors: one line that begins with a file's name.
 #ifndef FENBY_JOBS_H
 #define FENBY_JOBS_H

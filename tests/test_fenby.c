@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -452,6 +453,44 @@ static void test_bad_outputs(void)
     CHECK(status == 1 && strstr(errors, "/proc/no.mid: cannot be written"), "exit %d: %s", status, errors);
 }
 
+// Two ways to write the name of one file, there or not, or of standard input: nothing is lost.
+static void test_other_names(void)
+{
+    check_refused(1, "mkdir same && cp music.wav same/song.wav && cp music.aiff same/song.aif && cd same &&"
+                     " $F --model ../tiny.fnw -q ./song.wav song.aif",
+                  "song.aif: its output song.mid is one of ./song.wav already");
+    check_midi("same/song.mid");
+    CHECK(!strcmp(contents.title, "song.wav"), "'%s' was written over the first", contents.title);
+    check_refused(1, "ln -s same other && $F $M -q music.wav -o same/new --csv other/new",
+                  "music.wav: its output other/new is one of music.wav already");
+    CHECK(!exists("same/new"), "there is something of it");
+    check_refused(1, "$F $M -q - -o same/song.wav <same/song.wav",
+                  "standard input: its output would overwrite the input standard input");
+    CHECK(are_equal("music.wav", "same/song.wav"), "the input was overwritten");
+    RUNS("$F $M -q music.wav -o same/one --csv other/two && $F $M -q music.wav -o same/two --csv two");
+    RUNS("$F $M -q music.wav -o /dev/null --csv other/one");
+}
+
+static double seconds(const struct rusage *usage)
+{
+    return (double)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) +
+           1e-6 * (double)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+}
+
+// To compare each name with each took a minute.
+static void test_many_files(void)
+{
+    enum { N_FILES = 8000 };
+    struct rusage before, after;
+    RUNS("mkdir many && cd many && seq -f %%g.wav %d | xargs touch", N_FILES);
+    getrusage(RUSAGE_CHILDREN, &before);
+    const int status = run("$F $M many -o many --csv many --plot many 2>&1 | wc -l");
+    getrusage(RUSAGE_CHILDREN, &after);
+    const double spent_s = seconds(&after) - seconds(&before);
+    CHECK(status == 0 && atoi(output) == N_FILES, "%d of %d errors", atoi(output), N_FILES);
+    CHECK(spent_s < 5, "%.1f s of the processor", spent_s);
+}
+
 // A full disk: an error, and neither the file nor a part of it.
 static void test_full_disk(void)
 {
@@ -548,6 +587,8 @@ int main(int argc, char **argv)
     test_damaged_files();
     test_bad_commands();
     test_bad_outputs();
+    test_other_names();
+    test_many_files();
     test_full_disk();
     test_interrupt();
     test_leftovers();
