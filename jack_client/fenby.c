@@ -296,7 +296,8 @@ static int transcribe_all(const fenby_options *options, const fenby_weights *wei
     char error[ERROR_SIZE];
     fenby_jobs jobs;
     int result = 0;
-    if (!fenby_jobs_make(&jobs, options->inputs, options->n_inputs, options->outputs, error, sizeof error)) {
+    if (!fenby_jobs_make(&jobs, options->inputs, options->n_inputs, options->outputs, &interrupted, error,
+                         sizeof error)) {
         complain(error);
         result = BAD_COMMAND;
     }

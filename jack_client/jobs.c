@@ -191,13 +191,15 @@ static bool set_outputs(void **places, fenby_job *job, const char *const wanted[
 }
 
 // All inputs have their places before the first output looks for one. False when memory is short.
-static bool set_all_outputs(fenby_jobs *jobs, const char *const wanted[FENBY_N_OUTPUTS])
+static bool set_all_outputs(fenby_jobs *jobs, const char *const wanted[FENBY_N_OUTPUTS],
+                            const volatile sig_atomic_t *stop)
 {
     void *places = NULL;
     bool good = true;
-    for (fenby_job *job = jobs->job; job < jobs->job + jobs->count && good; job++)
+    const fenby_job *const end = jobs->job + jobs->count;
+    for (fenby_job *job = jobs->job; job < end && good && !*stop; job++)
         good = take_place(&places, job->input, job);
-    for (fenby_job *job = jobs->job; job < jobs->job + jobs->count && good; job++)
+    for (fenby_job *job = jobs->job; job < end && good && !*stop; job++)
         good = *job->error || set_outputs(&places, job, wanted);
     tdestroy(places, free);
     return good;
@@ -231,14 +233,15 @@ static bool check_wanted(const fenby_jobs *jobs, const char *const wanted[FENBY_
 // --- the list ------------------------------------------------------------------------------------------------
 
 bool fenby_jobs_make(fenby_jobs *jobs, char *const *inputs, size_t n_inputs,
-                     const char *const wanted[FENBY_N_OUTPUTS], char *error, size_t error_size)
+                     const char *const wanted[FENBY_N_OUTPUTS], const volatile sig_atomic_t *stop, char *error,
+                     size_t error_size)
 {
     bool good = true;
     *jobs = (fenby_jobs){0};
     for (size_t i = 0; i < n_inputs && good; i++)
         good = is_folder(inputs[i]) ? add_folder(jobs, inputs[i]) : add_input(jobs, strdup(inputs[i]));
     if (good && !check_wanted(jobs, wanted, error, error_size)) return false;
-    good = good && set_all_outputs(jobs, wanted);
+    good = good && set_all_outputs(jobs, wanted, stop);
     if (!good) snprintf(error, error_size, "not enough memory for the list of files");
     return good;
 }

@@ -8,6 +8,7 @@
 #ifndef FENBY_JOBS_H
 #define FENBY_JOBS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -27,10 +28,11 @@ typedef struct {
 } fenby_jobs;
 
 // Makes the list from inputs and what was asked for as outputs, NULL where nothing was. A file that cannot be
-// done is listed with its error. False with one line in error when the request as a whole makes no sense. To be
-// freed in either case.
+// done is listed with its error. When *stop is set the rest is left without outputs. False with one line in error
+// when the request as a whole makes no sense. To be freed in either case.
 bool fenby_jobs_make(fenby_jobs *jobs, char *const *inputs, size_t n_inputs,
-                     const char *const wanted[FENBY_N_OUTPUTS], char *error, size_t error_size);
+                     const char *const wanted[FENBY_N_OUTPUTS], const volatile sig_atomic_t *stop, char *error,
+                     size_t error_size);
 void fenby_jobs_free(fenby_jobs *jobs);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "dsp/parameters.h"
+#include "jack_client/jobs.h"
 #include "nn/weights.h"
 #include "folder.h"
 #include "read_midi.h"
@@ -491,6 +492,24 @@ static void test_many_files(void)
     CHECK(spent_s < 5, "%.1f s of the processor", spent_s);
 }
 
+// Who interrupts while the list is made need not wait for its end.
+static void test_stopped_list(void)
+{
+    char many[300], error[200];
+    char *const inputs[] = {many};
+    const char *const wanted[FENBY_N_OUTPUTS] = {NULL};
+    snprintf(many, sizeof many, "%s", path_of("many"));
+    for (int stopped = 0; stopped < 2; stopped++) {
+        fenby_jobs jobs;
+        const sig_atomic_t stop = stopped;
+        CHECK(fenby_jobs_make(&jobs, inputs, 1, wanted, &stop, error, sizeof error), "%s", error);
+        size_t n_ready = 0;
+        for (size_t i = 0; i < jobs.count; i++) n_ready += jobs.job[i].outputs[FENBY_MIDI_OUTPUT] != NULL;
+        CHECK(jobs.count == 8000 && n_ready == (stopped ? 0 : 8000), "%zu of %zu", n_ready, jobs.count);
+        fenby_jobs_free(&jobs);
+    }
+}
+
 // A full disk: an error, and neither the file nor a part of it.
 static void test_full_disk(void)
 {
@@ -589,6 +608,7 @@ int main(int argc, char **argv)
     test_bad_outputs();
     test_other_names();
     test_many_files();
+    test_stopped_list();
     test_full_disk();
     test_interrupt();
     test_leftovers();
