@@ -45,13 +45,16 @@ static void interrupt(int number)
     interrupted = 1;
 }
 
-// A file that would be too large is an error like a full disk, not the end of the program.
+// A file that would be too large is an error like a full disk, not the end of the program. nohup has it ignore
+// the end of its terminal.
 static void handle_signals(void)
 {
     const struct sigaction stop = {.sa_handler = interrupt}, ignore = {.sa_handler = SIG_IGN};
+    struct sigaction hangup;
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
-    sigaction(SIGHUP, &stop, NULL);
+    sigaction(SIGHUP, NULL, &hangup);
+    if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &stop, NULL);
     sigaction(SIGXFSZ, &ignore, NULL);
 }
 

@@ -536,6 +536,13 @@ static void test_interrupt(void)
     CHECK(!exists("long.mid") && !exists("long.csv"), "there is something of it");
 }
 
+static void test_nohup(void)
+{
+    RUNS("{ sleep 1; cat music.wav; } | nohup $F $M -q - -o hup.mid --csv hup.csv &"
+         " sleep 0.5; kill -HUP $! && wait $!");
+    CHECK(are_equal("a.csv", "hup.csv"), "the end of the terminal was the end of the work");
+}
+
 static int is_temporary(const struct dirent *entry)
 {
     return !strncmp(entry->d_name, ".fenby-", 7);
@@ -611,6 +618,7 @@ int main(int argc, char **argv)
     test_stopped_list();
     test_full_disk();
     test_interrupt();
+    test_nohup();
     test_leftovers();
     return test_report();
 }
