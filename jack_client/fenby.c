@@ -163,7 +163,7 @@ static double duration_s(const transcription *t)
     return (double)t->frames / t->rate_hz;
 }
 
-// The writers fail with errno, or without when memory is short.
+// Fails with errno, or without when memory is short.
 static bool write_midi(const transcription *t, const char *title, FILE *file)
 {
     char text[256];
@@ -179,12 +179,12 @@ static bool write_midi(const transcription *t, const char *title, FILE *file)
            fenby_midi_file_end(&midi, llround(duration_s(t) * FENBY_TICKS_PER_SECOND));
 }
 
-static bool write_plot(const transcription *t, const char *title, FILE *file)
+static bool write_plot(const transcription *t, const char *title, FILE *file, const char **reason)
 {
     char caption[256];
     snprintf(caption, sizeof caption, "%s: %zu notes, model %s", title, t->notes.count,
              fenby_weights_name(t->weights));
-    return fenby_plot_write(t->plot, &t->notes, t->rate_hz, duration_s(t), caption, file);
+    return fenby_plot_write(t->plot, &t->notes, t->rate_hz, duration_s(t), caption, file, reason);
 }
 
 static bool write_output(const transcription *t, int kind, char *error)
@@ -194,11 +194,13 @@ static bool write_output(const transcription *t, int kind, char *error)
     if (!fenby_output_file_open(&output, path, error, ERROR_SIZE)) return false;
     errno = 0;
     bool good = true;
+    const char *reason = NULL;
     if (kind == FENBY_MIDI_OUTPUT) good = write_midi(t, title, output.file);
     if (kind == FENBY_CSV_OUTPUT) fenby_notes_write_csv(&t->notes, t->rate_hz, output.file);
-    if (kind == FENBY_PLOT_OUTPUT) good = write_plot(t, title, output.file);
+    if (kind == FENBY_PLOT_OUTPUT) good = write_plot(t, title, output.file, &reason);
     if (good) return fenby_output_file_close(&output, error, ERROR_SIZE);
-    snprintf(error, ERROR_SIZE, "%s: cannot be written: %s", path, strerror(errno ? errno : ENOMEM));
+    if (!reason) reason = strerror(errno ? errno : ENOMEM);
+    snprintf(error, ERROR_SIZE, "%s: cannot be written: %s", path, reason);
     fenby_output_file_discard(&output);
     return false;
 }

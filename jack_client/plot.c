@@ -2,6 +2,7 @@
 #include "plot.h"
 
 #include <cairo.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +173,22 @@ static void draw_notes(cairo_t *cairo, const fenby_notes *notes, double pixels_p
     }
 }
 
+// The length of the UTF-8 character at the start of the bytes; 0: there is none that cairo takes.
+static int character_length(const unsigned char *bytes)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    static const int lengths[16] = {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 2, 2, 3, 4};
+    const int length = *bytes < 0xf8 ? lengths[*bytes >> 4] : 0;
+    uint32_t code = length > 1 ? *bytes & (0x7fU >> length) : *bytes;
+    for (int i = 1; i < length; i++) {
+        if ((bytes[i] & 0xc0) != 0x80) return 0;
+        code = code << 6 | (bytes[i] & 0x3f);
+    }
+    const bool is_surrogate = code >= 0xd800 && code <= 0xdfff;
+    const bool is_reserved = (code >= 0xfdd0 && code <= 0xfdef) || (code & 0xfffe) == 0xfffe || code > 0x10ffff;
+    return code >= least[length] && !is_surrogate && !is_reserved ? length : 0;
+}
+
 // anchor: 0 the text begins at x, 0.5 it is centred there, 1 it ends there.
 static void draw_text(cairo_t *cairo, const char *text, double x, double y, double anchor)
 {
@@ -179,6 +196,19 @@ static void draw_text(cairo_t *cairo, const char *text, double x, double y, doub
     cairo_text_extents(cairo, text, &extents);
     cairo_move_to(cairo, x - anchor * extents.x_advance, y);
     cairo_show_text(cairo, text);
+}
+
+// A file's name may be of any bytes; one text that is no UTF-8 would spoil the whole picture.
+static void draw_title(cairo_t *cairo, const char *title)
+{
+    char text[256];
+    snprintf(text, sizeof text, "%s", title);
+    for (char *at = text; *at; at++) {
+        const int length = character_length((const unsigned char *)at);
+        if (length == 0) *at = '?';
+        if (length > 1) at += length - 1;
+    }
+    draw_text(cairo, text, 0, -13, 0);
 }
 
 static void draw_line(cairo_t *cairo, double x0, double y0, double x1, double y1)
@@ -262,7 +292,7 @@ static void draw(cairo_t *cairo, const fenby_plot *plot, const fenby_notes *note
     cairo_rectangle(cairo, 0, -TOP, width - 260, TOP);
     cairo_clip(cairo);
     cairo_set_font_size(cairo, 14);
-    draw_text(cairo, title, 0, -13, 0);
+    draw_title(cairo, title);
 }
 
 static cairo_status_t write_bytes(void *file, const unsigned char *bytes, unsigned size)
@@ -271,7 +301,7 @@ static cairo_status_t write_bytes(void *file, const unsigned char *bytes, unsign
 }
 
 bool fenby_plot_write(const fenby_plot *plot, const fenby_notes *notes, double rate_hz, double duration_s,
-                      const char *title, FILE *file)
+                      const char *title, FILE *file, const char **reason)
 {
     const double shown_s = fmax(duration_s, hop_s);
     const double width = rint(fmin(fmax(shown_s * 120, 900), COLUMNS));
@@ -281,6 +311,7 @@ bool fenby_plot_write(const fenby_plot *plot, const fenby_notes *notes, double r
     draw(cairo, plot, notes, rate_hz, shown_s, width, title);
     cairo_status_t status = cairo_status(cairo);
     if (!status) status = cairo_surface_write_to_png_stream(surface, write_bytes, file);
+    *reason = status == CAIRO_STATUS_WRITE_ERROR ? strerror(errno) : cairo_status_to_string(status);
     cairo_destroy(cairo);
     cairo_surface_destroy(surface);
     return !status;

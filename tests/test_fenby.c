@@ -510,6 +510,16 @@ static void test_stopped_list(void)
     }
 }
 
+// Names are bytes; this is one from before UTF-8.
+static void test_old_name(void)
+{
+    RUNS("old=$(printf 'F\\374r Elise') && cp music.wav \"$old.wav\" && $F $M -q \"$old.wav\" --csv old.csv"
+         " --plot old.png && test -s \"$old.mid\"");
+    unsigned char png[8] = {0};
+    CHECK(read_bytes("old.png", png, 8) == 8 && !memcmp(png, "\x89PNG\r\n\x1a\n", 8), "no picture");
+    CHECK(are_equal("a.csv", "old.csv"), "another name gives other notes");
+}
+
 // A full disk: an error, and neither the file nor a part of it.
 static void test_full_disk(void)
 {
@@ -615,6 +625,7 @@ int main(int argc, char **argv)
     test_bad_outputs();
     test_other_names();
     test_many_files();
+    test_old_name();
     test_stopped_list();
     test_full_disk();
     test_interrupt();

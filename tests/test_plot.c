@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // The picture is read again: its size for short and long recordings, sound and notes where they belong.
 #include <cairo.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -19,6 +20,15 @@ const char *__lsan_default_suppressions(void)
     return "leak:libfontconfig\n";
 }
 
+// What the drawing is told instead of its own state, if anything.
+static cairo_status_t feigned;
+
+cairo_status_t cairo_status(cairo_t *cairo)
+{
+    cairo_status_t (*const real)(cairo_t *) = (cairo_status_t (*)(cairo_t *))dlsym(RTLD_NEXT, "cairo_status");
+    return feigned ? feigned : real(cairo);
+}
+
 typedef struct {
     cairo_surface_t *surface;
     int width, height;
@@ -30,11 +40,13 @@ static cairo_status_t read_bytes(void *file, unsigned char *bytes, unsigned size
     return fread(bytes, 1, size, file) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_READ_ERROR;
 }
 
-static picture draw(const fenby_plot *plot, const fenby_notes *notes, double duration_s)
+static picture draw_titled(const fenby_plot *plot, const fenby_notes *notes, double duration_s,
+                           const char *title)
 {
+    const char *reason;
     FILE *file = tmpfile();
     REQUIRE(file, "no temporary file");
-    CHECK(fenby_plot_write(plot, notes, 1000, duration_s, "a title", file), "not drawn");
+    CHECK(fenby_plot_write(plot, notes, 1000, duration_s, title, file, &reason), "not drawn: %s", reason);
     rewind(file);
     picture p = {.surface = cairo_image_surface_create_from_png_stream(read_bytes, file)};
     fclose(file);
@@ -43,6 +55,11 @@ static picture draw(const fenby_plot *plot, const fenby_notes *notes, double dur
     p.height = cairo_image_surface_get_height(p.surface);
     p.pixels_per_s = (p.width - LEFT - 20) / duration_s;
     return p;
+}
+
+static picture draw(const fenby_plot *plot, const fenby_notes *notes, double duration_s)
+{
+    return draw_titled(plot, notes, duration_s, "a title");
 }
 
 static int pixel(const picture *p, double seconds, double key)
@@ -131,14 +148,82 @@ static void test_notes(void)
     fenby_plot_free(plot);
 }
 
+// How many rows of two pictures with these titles differ.
+static int compare_titles(const fenby_plot *plot, const char *title_a, const char *title_b)
+{
+    const fenby_notes none = {0};
+    const picture a = draw_titled(plot, &none, 1, title_a), b = draw_titled(plot, &none, 1, title_b);
+    const int stride = cairo_image_surface_get_stride(a.surface);
+    int n = 0;
+    for (int y = 0; y < a.height; y++)
+        n += memcmp(cairo_image_surface_get_data(a.surface) + y * stride,
+                    cairo_image_surface_get_data(b.surface) + y * stride, (size_t)stride) != 0;
+    cairo_surface_destroy(a.surface);
+    cairo_surface_destroy(b.surface);
+    return n;
+}
+
+// Titles of any bytes: UTF-8 is shown, '?' stands for the rest.
+static void test_titles(void)
+{
+    static const char *const cases[][2] = {
+        {"F\xfc" "r Elise", "F?r Elise"},  // Latin-1
+        {"\x80 \xbf", "? ?"},             // no first byte
+        {"\xe2\x82 \xf0\x9d\x84", "?? ???"},
+        {"\xe2\x82", "??"},
+        {"\xc0\xaf \xe0\x80\xaf", "?? ???"},  // longer than need be
+        {"\xf0\x80\x80\xaf", "????"},
+        {"\xed\xa0\x80 \xed\xbf\xbf", "??? ???"},  // surrogates
+        {"\xef\xb7\x90 \xef\xbf\xbe", "??? ???"},  // no characters
+        {"\xf0\x9f\xbf\xbf", "????"},
+        {"\xf4\x90\x80\x80 \xf9\x80\x80\x80 \xfe\xff", "???? ???? ??"},  // beyond all
+    };
+    static const char *const shown[] = {
+        "\xc3\xbc", "\xdf\xbf", "\xe0\xa0\x80", "\xe2\x99\xaf", "\xed\x9f\xbf",
+        "\xee\x80\x80", "\xef\xbf\xbd", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbd",
+    };
+    fenby_plot *plot = listen(1, 60, 0, 1);
+    for (int i = 0; i < (int)(sizeof cases / sizeof *cases); i++) {
+        const int n = compare_titles(plot, cases[i][0], cases[i][1]);
+        CHECK(n == 0, "case %d: %d rows differ", i, n);
+    }
+    for (int i = 0; i < (int)(sizeof shown / sizeof *shown); i++) {
+        const int n = compare_titles(plot, shown[i], "????" + 4 - strlen(shown[i]));
+        CHECK(n > 0, "character %d is not shown", i);
+    }
+    char longest[3000] = "";
+    for (size_t i = 0; i + 2 < sizeof longest; i += 2) memcpy(longest + i, "\xc3\xbc", 3);
+    CHECK(compare_titles(plot, longest, "") > 0, "a long title is not shown");
+    fenby_plot_free(plot);
+}
+
+// A picture that cairo gives up says why, whatever errno held.
+static void test_reason(void)
+{
+    const fenby_notes none = {0};
+    const char *reason = "";
+    fenby_plot *plot = listen(1, 60, 0, 1);
+    FILE *file = tmpfile();
+    REQUIRE(file, "no temporary file");
+    feigned = CAIRO_STATUS_NO_MEMORY;
+    errno = ENOENT;
+    CHECK(!fenby_plot_write(plot, &none, 1000, 1, "a title", file, &reason), "drawn without memory");
+    feigned = CAIRO_STATUS_SUCCESS;
+    CHECK(!strcmp(reason, "out of memory"), "%s", reason);
+    fclose(file);
+    fenby_plot_free(plot);
+}
+
 static void test_full_disk(void)
 {
     const fenby_notes none = {0};
+    const char *reason;
     fenby_plot *plot = listen(30, 60, 0, 1);
     FILE *file = fopen("/dev/full", "w");
     REQUIRE(file, "no /dev/full");
-    CHECK(!fenby_plot_write(plot, &none, 1000, 30, "a title", file), "drawn into nothing");
+    CHECK(!fenby_plot_write(plot, &none, 1000, 30, "a title", file, &reason), "drawn into nothing");
     CHECK(errno == ENOSPC, "errno %d", errno);
+    CHECK(!strcmp(reason, "No space left on device"), "%s", reason);
     fclose(file);
     fenby_plot_free(plot);
 }
@@ -151,6 +236,8 @@ int main(void)
     test_sound(600, 106);
     test_sound(5000, 60);
     test_notes();
+    test_titles();
+    test_reason();
     test_full_disk();
     return test_report();
 }
