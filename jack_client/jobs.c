@@ -29,12 +29,13 @@ static bool add_input(fenby_jobs *jobs, char *input)
     return true;
 }
 
+// Hidden ones are none: macOS leaves a "._song.wav" beside each song.wav that it copies.
 static int is_sound_file(const struct dirent *entry)
 {
     static const char *const sounds[] = {".wav", ".flac", ".ogg",  ".oga", ".opus", ".mp3", ".aiff", ".aif",
                                          ".aifc", ".w64", ".rf64", ".caf", ".au",   ".snd"};
     const char *const dot = strrchr(entry->d_name, '.');
-    if (!dot || dot == entry->d_name) return 0;
+    if (!dot || *entry->d_name == '.') return 0;
     for (size_t i = 0; i < sizeof sounds / sizeof *sounds; i++)
         if (!strcasecmp(dot, sounds[i])) return 1;
     return 0;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: ISC
 // Which sound file becomes which MIDI file, table and picture.
 //
-// Folders stand for the sound files directly in them. An output that is not named lies beside its input, with
-// the input's name; one that is a folder gets such a file in it; "-" is standard output. No output may be an input
-// or another's output, by whatever name.
-// Thread: one. Allocation: _add. Errors: one line that begins with a file's name.
+// Folders stand for the sound files directly in them, without hidden ones. An output that is not named lies beside
+// its input, with the input's name; one that is a folder gets such a file in it; "-" is standard output. No output
+// may be an input or another's output, by whatever name.
+// Thread: one. Allocation: _make. Errors: one line that begins with a file's name.
 #ifndef FENBY_JOBS_H
 #define FENBY_JOBS_H
 

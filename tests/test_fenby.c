@@ -263,6 +263,11 @@ static void test_places(void)
     CHECK(exists("notes/two.mid") && exists("notes/two.csv") && exists("notes/two.png"), "two is not there");
     RUNS("$F $M -q album/ music.wav -o more/");
     CHECK(exists("more/one.mid") && exists("more/two.mid") && exists("more/music.mid"), "one is missing");
+    RUNS("mkdir mac && cp music.wav mac/one.wav && cp music.wav mac/.two.wav && echo Mac OS X > mac/._one.wav");
+    RUNS("$F $M -q mac");
+    CHECK(exists("mac/one.mid") && !exists("mac/.two.mid") && !exists("mac/._one.mid"), "hidden files count");
+    RUNS("$F $M -q mac/.two.wav");
+    check_midi("mac/.two.mid");
     RUNS("rm -f real.mid && touch real.mid && ln -sf real.mid link.mid && $F $M -q music.wav -o link.mid");
     struct stat status;
     CHECK(!lstat(path_of("link.mid"), &status) && S_ISLNK(status.st_mode), "the link was replaced");
