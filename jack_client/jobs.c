@@ -17,14 +17,24 @@ static const char *const option_names[FENBY_N_OUTPUTS] = {"-o", "--csv", "--plot
 
 // --- inputs --------------------------------------------------------------------------------------------------
 
+// Room for one more; false when memory is short.
+static bool grow(fenby_jobs *jobs)
+{
+    if (jobs->count < jobs->capacity) return true;
+    const size_t wanted = jobs->capacity ? jobs->capacity * 2 : 16;
+    fenby_job *const grown = reallocarray(jobs->job, wanted, sizeof *grown);
+    if (!grown) return false;
+    jobs->job = grown;
+    jobs->capacity = wanted;
+    return true;
+}
+
 static bool add_input(fenby_jobs *jobs, char *input)
 {
-    fenby_job *grown = input ? reallocarray(jobs->job, jobs->count + 1, sizeof *grown) : NULL;
-    if (!grown) {
+    if (!input || !grow(jobs)) {
         free(input);
         return false;
     }
-    jobs->job = grown;
     jobs->job[jobs->count++] = (fenby_job){.input = input};
     return true;
 }

@@ -24,7 +24,7 @@ typedef struct {
 
 typedef struct {
     fenby_job *job;
-    size_t count;
+    size_t count, capacity;
 } fenby_jobs;
 
 // Makes the list from inputs and what was asked for as outputs, NULL where nothing was. A file that cannot be
