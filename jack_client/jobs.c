@@ -29,12 +29,11 @@ static bool grow(fenby_jobs *jobs)
     return true;
 }
 
-static bool add_input(fenby_jobs *jobs, char *input)
+// A file in a folder, with the slash where it needs one; or just a path.
+static bool add_input(fenby_jobs *jobs, const char *folder, const char *slash, const char *name)
 {
-    if (!input || !grow(jobs)) {
-        free(input);
-        return false;
-    }
+    char *input;
+    if (!grow(jobs) || asprintf(&input, "%s%s%s", folder, slash, name) < 0) return false;
     jobs->job[jobs->count++] = (fenby_job){.input = input};
     return true;
 }
@@ -58,15 +57,13 @@ static bool add_folder(fenby_jobs *jobs, const char *folder)
     const char *const slash = *folder && folder[strlen(folder) - 1] == '/' ? "" : "/";
     bool good = true;
     for (int i = 0; i < n_entries; i++) {
-        char *path = NULL;
-        good = good && asprintf(&path, "%s%s%s", folder, slash, entries[i]->d_name) > 0;
-        good = good && add_input(jobs, path);
+        good = good && add_input(jobs, folder, slash, entries[i]->d_name);
         free(entries[i]);
     }
     if (n_entries >= 0) free(entries);
     if (n_entries > 0) return good;
     const char *const reason = n_entries < 0 ? strerror(errno) : "no sound files in this folder";
-    if (!add_input(jobs, strdup(folder))) return false;
+    if (!add_input(jobs, folder, "", "")) return false;
     fenby_job *job = &jobs->job[jobs->count - 1];
     snprintf(job->error, sizeof job->error, "%s: %s", folder, reason);
     return true;
@@ -115,6 +112,12 @@ typedef struct {
     const fenby_job *job;  // of which it is the input or an output
 } place;
 
+typedef struct {
+    place *place;  // room for one of each input and output
+    size_t count;
+    void *tree;    // of them, as tsearch has it
+} place_list;
+
 static int compare_places(const void *a, const void *b)
 {
     const place *const left = a, *const right = b;
@@ -145,16 +148,20 @@ static place find_place(const char *path, const fenby_job *job)
     return found;
 }
 
-// Who has the path's place, a tree's node; this path when nobody had it before. NULL when memory is short.
-static const place *take_place(void **places, const char *path, const fenby_job *job)
+// Who has the path's place; this path when nobody had it before. NULL when memory is short.
+static const place *take_place(place_list *places, const char *path, const fenby_job *job)
 {
-    place *const new = malloc(sizeof *new);
-    if (!new) return NULL;
-    *new = find_place(path, job);
-    place **const node = tsearch(new, places, compare_places);
-    const place *const owner = node ? *node : NULL;
-    if (owner != new) free(new);
-    return owner;
+    place *const wanted = &places->place[places->count];
+    *wanted = find_place(path, job);
+    place **const node = tsearch(wanted, &places->tree, compare_places);
+    if (!node) return NULL;
+    if (*node == wanted) places->count++;
+    return *node;
+}
+
+static void leave_place(void *place_of_list)
+{
+    (void)place_of_list;
 }
 
 static const char *shown_name(const char *input)
@@ -183,7 +190,7 @@ static bool folder_is_writable(const char *path)
 }
 
 // False when memory is short.
-static bool set_outputs(void **places, fenby_job *job, const char *const wanted[FENBY_N_OUTPUTS])
+static bool set_outputs(place_list *places, fenby_job *job, const char *const wanted[FENBY_N_OUTPUTS])
 {
     char *const error = job->error;
     if (strcmp(job->input, "-") && access(job->input, R_OK))
@@ -205,14 +212,15 @@ static bool set_outputs(void **places, fenby_job *job, const char *const wanted[
 static bool set_all_outputs(fenby_jobs *jobs, const char *const wanted[FENBY_N_OUTPUTS],
                             const volatile sig_atomic_t *stop)
 {
-    void *places = NULL;
-    bool good = true;
+    place_list places = {.place = calloc(jobs->count * (1 + FENBY_N_OUTPUTS), sizeof *places.place)};
+    bool good = places.place;
     const fenby_job *const end = jobs->job + jobs->count;
     for (fenby_job *job = jobs->job; job < end && good && !*stop; job++)
         good = take_place(&places, job->input, job);
     for (fenby_job *job = jobs->job; job < end && good && !*stop; job++)
         good = *job->error || set_outputs(&places, job, wanted);
-    tdestroy(places, free);
+    tdestroy(places.tree, leave_place);
+    free(places.place);
     return good;
 }
 
@@ -250,7 +258,7 @@ bool fenby_jobs_make(fenby_jobs *jobs, char *const *inputs, size_t n_inputs,
     bool good = true;
     *jobs = (fenby_jobs){0};
     for (size_t i = 0; i < n_inputs && good; i++)
-        good = is_folder(inputs[i]) ? add_folder(jobs, inputs[i]) : add_input(jobs, strdup(inputs[i]));
+        good = is_folder(inputs[i]) ? add_folder(jobs, inputs[i]) : add_input(jobs, inputs[i], "", "");
     if (good && !check_wanted(jobs, wanted, error, error_size)) return false;
     good = good && set_all_outputs(jobs, wanted, stop);
     if (!good) snprintf(error, error_size, "not enough memory for the list of files");

@@ -188,7 +188,7 @@ static void test_titles(void)
         CHECK(n == 0, "case %d: %d rows differ", i, n);
     }
     for (int i = 0; i < (int)(sizeof shown / sizeof *shown); i++) {
-        const int n = compare_titles(plot, shown[i], "????" + 4 - strlen(shown[i]));
+        const int n = compare_titles(plot, shown[i], &"????"[4 - strlen(shown[i])]);
         CHECK(n > 0, "character %d is not shown", i);
     }
     char longest[3000] = "";
