@@ -24,6 +24,7 @@ static fenby_urids urids;
 static bool work_waits;
 static float music[MUSIC], out[MOST_BLOCK], controls[FENBY_PORT_AUDIO];
 static uint8_t sounding[16][128];
+static bool may_bend;  // bends have been on
 static _Alignas(8) uint8_t midi_out[ROOM], notify_out[ROOM];
 
 // --- models: the tiny one, or none ---------------------------------------------------------------------------
@@ -153,8 +154,12 @@ static void watch(const uint8_t *port, uint32_t room, uint32_t n_frames, bool is
         PROMISE(event->time.frames >= last && event->time.frames < (n_frames ? n_frames : 1));
         last = event->time.frames;
         PROMISE(event->body.size == 3 && bytes[1] < 128 && bytes[2] < 128);
+        const int kind = bytes[0] >> 4;
         uint8_t *const sounds = &sounding[bytes[0] & 15][bytes[1]];
-        PROMISE((bytes[0] & 0xe0) == 0x80 && *sounds == !(bytes[0] & 0x10));
+        may_bend |= controls[FENBY_PORT_PARAMETERS + FENBY_BENDS] != 0;
+        PROMISE(kind == 8 || kind == 9 || (may_bend && (kind == 11 || kind == 14)));
+        if (kind > 9) continue;
+        PROMISE(*sounds == (kind == 8));
         *sounds = !*sounds;
     }
 }
@@ -289,6 +294,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < FENBY_PORT_AUDIO; i++)
         controls[i] = fenby_port_describe(false, i).value.default_value;
     memset(sounding, 0, sizeof sounding);
+    may_bend = false;
     descriptor->activate(plugin);
     while (input.at < input.end) run_block(&input, &position);
 
