@@ -3,6 +3,7 @@
 
 #include <X11/Xatom.h>
 #include <X11/Xlib.h>
+#include <X11/Xlibint.h>
 #include <X11/Xutil.h>
 #include <X11/keysym.h>
 #include <cairo-xlib.h>
@@ -52,7 +53,20 @@ static void make_picture(fenby_window *w)
     w->exposed = true;
 }
 
-static void open_window(fenby_window *w, Window parent, const char *title)
+static Bool pass_over(Display *display, XErrorEvent *host_error, xError *error)
+{
+    (void)display, (void)host_error, (void)error;
+    return False;
+}
+
+// A host may hide or destroy the window while a request of ours is on its way. Xlib would end the host for it;
+// this is asked before, on our connection alone.
+static void survive_errors(Display *display)
+{
+    for (int code = 1; code < 256; code++) XESetWireToError(display, code, pass_over);
+}
+
+static bool open_window(fenby_window *w, Window parent, const char *title)
 {
     Display *d = w->display;
     const int screen = DefaultScreen(d);
@@ -73,11 +87,12 @@ static void open_window(fenby_window *w, Window parent, const char *title)
     w->delete_window = XInternAtom(d, "WM_DELETE_WINDOW", False);
     XSetWMProtocols(d, w->window, &w->delete_window, 1);
     XWindowAttributes made;
-    XGetWindowAttributes(d, w->window, &made);
+    if (!XGetWindowAttributes(d, w->window, &made)) return false;
     w->screen = cairo_xlib_surface_create(d, w->window, made.visual, w->width, w->height);
     make_picture(w);
     XMapRaised(d, w->window);
     XFlush(d);
+    return true;
 }
 
 fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double scale, const char *title,
@@ -94,12 +109,16 @@ fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double sc
         free(w);
         return NULL;
     }
+    survive_errors(w->display);
     w->view = view;
     w->scale = scale >= 0.5 && scale <= 8 ? scale : desktop_scale(w->display);
     w->width = (int)(WIDTH * w->scale);
     w->height = (int)(HEIGHT * w->scale);
-    open_window(w, parent, title);
-    return w;
+    if (open_window(w, parent, title)) return w;
+    snprintf(error, error_size, "X11 makes no window in window %lu", parent);
+    XCloseDisplay(w->display);
+    free(w);
+    return NULL;
 }
 
 // Closing the connection takes the window with it, also when the host has destroyed it already.

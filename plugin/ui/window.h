@@ -3,7 +3,8 @@
 //
 // It redraws when something has changed, at most 30 times a second, and not at all while nobody can see it.
 // Units: pixels. Thread: one, that of the user interface; each window has its own connection to the server.
-// Allocation: _new, and on resizing. Errors: one line.
+// Allocation: _new, and on resizing. Errors: one line; what the server refuses later, because the window is hidden
+// or gone, is passed over.
 #ifndef FENBY_WINDOW_H
 #define FENBY_WINDOW_H
 

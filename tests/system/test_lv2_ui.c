@@ -522,6 +522,52 @@ static void test_high_density(void)
     host_close(h);
 }
 
+static int errors;
+
+static int count_error(Display *from, XErrorEvent *error)
+{
+    (void)from, (void)error;
+    return errors++;
+}
+
+// Clicks that still wait when the host hides or destroys the window, a goodbye without another look, a window that
+// is gone before ours is made: Xlib ends the host for an error that reaches it.
+static void test_errors(void)
+{
+    enum { HIDDEN, DESTROYED, NOT_LOOKED, CASES };
+    host *h = host_open((host_config){.block = BLOCK});
+    XErrorHandler before = XSetErrorHandler(count_error);
+    for (int i = 0; i < CASES; i++) {
+        shown_ui u;
+        open_ui(&u, h, 1);
+        wait_a_while(&u, 0.3);
+        play(&u, music, 16 * BLOCK);
+        click(&u, 300, 200, 1);
+        if (i == HIDDEN) {
+            XUnmapWindow(display, u.parent);
+        } else {
+            XDestroyWindow(display, u.parent);
+            u.parent = XCreateSimpleWindow(display, DefaultRootWindow(display), 0, 0, 10, 10, 0, 0, 0);
+        }
+        XSync(display, False);
+        if (i == HIDDEN) wait_a_while(&u, 0.3);
+        if (i == DESTROYED) CHECK(u.idle->idle(u.handle), "a destroyed window is still open");
+        close_ui(&u);
+        CHECK(errors == 0, "%d: %d errors of X11 reach the host", i, errors);
+    }
+    XSetErrorHandler(before);
+
+    char error[256];
+    Window parent = XCreateSimpleWindow(display, DefaultRootWindow(display), 0, 0, 10, 10, 0, 0, 0);
+    XDestroyWindow(display, parent);
+    XSync(display, False);
+    const fenby_view_actions none = {0};
+    fenby_view *view = fenby_view_new(&none);
+    CHECK(!fenby_window_new(view, parent, 1, "Fenby", error, sizeof error) && strstr(error, "X11"), "'%s'", error);
+    fenby_view_free(view);
+    host_close(h);
+}
+
 // --- how often it is drawn: the window without the plugin ----------------------------------------------------
 
 static void nothing_set(void *user, fenby_parameter parameter, float value)
@@ -595,6 +641,7 @@ int main(void)
     test_screen();
     test_missing();
     test_high_density();
+    test_errors();
     test_drawings();
     XCloseDisplay(display);
     return test_report();
