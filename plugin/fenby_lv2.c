@@ -72,6 +72,7 @@ static void cleanup(LV2_Handle instance)
         sem_post(&p->wake);
         pthread_join(p->thread, NULL);
     }
+    fenby_plugin_end_save(p);
     for (int i = 0; i < MOST_CHANNELS; i++) fenby_thru_free(p->rt.thru[i]);
     fenby_engine_free(p->engine);
     fenby_ring_free(p->commands);

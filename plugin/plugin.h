@@ -5,7 +5,8 @@
 // Audio travels to the worker in the engine's ring; a wake-up is all that goes through the host's
 // work:schedule, or through a semaphore to a thread of our own where a host has none. When the host freewheels,
 // run() works itself, chunk by chunk, and waits for the worker if that is still busy; so the notes are the same
-// however large the blocks are. Models and MIDI files are loaded and saved in the worker.
+// however large the blocks are. Models are loaded in the worker; MIDI files are saved by a thread of their own, so
+// that no note waits for a slow disk.
 #ifndef FENBY_PLUGIN_H
 #define FENBY_PLUGIN_H
 
@@ -71,6 +72,16 @@ typedef struct {
     pthread_mutex_t work_lock;
     fenby_model *model;
     fenby_recent_notes *recent;
+    struct {
+        pthread_t thread;  // has_thread: it runs, or is_done and waits to be joined
+        bool has_thread;
+        atomic_bool is_done;
+        fenby_command command;
+        fenby_recent_notes *notes;  // a copy
+        int64_t now;
+        int n_saved;  // -1: none, for an error
+        char text[ERROR_SIZE], error[ERROR_SIZE];
+    } save;
 
     // State: under the state lock, never taken by the audio thread.
     pthread_mutex_t state_lock;
@@ -113,6 +124,9 @@ void fenby_plugin_load_restored(fenby_plugin *p);
 // What the engine shows, for views.
 void fenby_plugin_tap(void *user, const float *cqt_frame, const float *onset, const float *sounding,
                       int64_t end_frame);
+
+// Waits until no notes are being saved, however long that takes. Neither run() nor the worker is running.
+void fenby_plugin_end_save(fenby_plugin *p);
 
 // Our own thread; stopped by `quit` and a wake-up.
 void *fenby_plugin_thread(void *instance);

@@ -26,6 +26,13 @@ fenby_recent_notes *fenby_recent_notes_new(double rate_hz)
     return r;
 }
 
+fenby_recent_notes *fenby_recent_notes_copy(const fenby_recent_notes *r)
+{
+    fenby_recent_notes *copy = malloc(sizeof *copy);
+    if (copy) *copy = *r;
+    return copy;
+}
+
 void fenby_recent_notes_free(fenby_recent_notes *r)
 {
     free(r);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: ISC
 // The notes of the last ten minutes, for the question "what did I just play?".
 //
-// Units: frames of the plugin's clock. Thread: the worker. Allocation: in _new; and in _save, for a while.
-// Errors: _new gives NULL when memory is short; _save one line.
+// Units: frames of the plugin's clock. Thread: the worker; a copy is whose thread made it. Allocation: in _new and
+// _copy; and in _save, for a while. Errors: _new and _copy give NULL when memory is short; _save one line.
 #ifndef FENBY_RECENT_NOTES_H
 #define FENBY_RECENT_NOTES_H
 
@@ -18,6 +18,7 @@ typedef struct {
 } fenby_sent_note;
 
 fenby_recent_notes *fenby_recent_notes_new(double rate_hz);
+fenby_recent_notes *fenby_recent_notes_copy(const fenby_recent_notes *notes);
 void fenby_recent_notes_free(fenby_recent_notes *notes);
 
 void fenby_recent_notes_add(fenby_recent_notes *notes, const fenby_sent_note *note);

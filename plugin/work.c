@@ -66,21 +66,62 @@ void fenby_plugin_load_restored(fenby_plugin *p)
     if (restored && load_model(p, path)) tell(p, MODEL_IS, path);
 }
 
-static void save_notes(fenby_plugin *p, const fenby_command *c)
+// --- saving: a thread, one at a time --------------------------------------------------------------------------
+
+static void *save_notes(void *instance)
 {
-    char text[ERROR_SIZE], error[ERROR_SIZE];
-    snprintf(text, sizeof text, "Fenby " FENBY_VERSION ", model %s",
-             fenby_weights_name(fenby_model_weights(p->model)));
-    const int64_t now = atomic_load(&p->clock_frames);
-    const int n = fenby_recent_notes_save(p->recent, c->path, c->from, c->to, c->lowest, c->highest, now, text,
-                                          error, sizeof error);
-    if (n < 0) {
-        tell_error(p, error);
+    fenby_plugin *p = instance;
+    const fenby_command *c = &p->save.command;
+    p->save.n_saved = fenby_recent_notes_save(p->save.notes, c->path, c->from, c->to, c->lowest, c->highest,
+                                              p->save.now, p->save.text, p->save.error, sizeof p->save.error);
+    atomic_store(&p->save.is_done, true);
+    atomic_store(&p->work_waits, true);  // run() wakes the worker
+    return NULL;
+}
+
+void fenby_plugin_end_save(fenby_plugin *p)
+{
+    if (!p->save.has_thread) return;
+    pthread_join(p->save.thread, NULL);
+    fenby_recent_notes_free(p->save.notes);
+    p->save.has_thread = false;
+}
+
+static void begin_save(fenby_plugin *p, const fenby_command *c)
+{
+    char text[ERROR_SIZE];
+    if (p->save.has_thread) {
+        snprintf(text, sizeof text, "still saving: %s", p->save.command.path);
+        tell(p, MESSAGE, text);
         return;
     }
-    snprintf(text, sizeof text, "%d note%s saved: %s", n, n == 1 ? "" : "s", c->path);
-    tell(p, MESSAGE, text);
+    snprintf(p->save.text, sizeof p->save.text, "Fenby " FENBY_VERSION ", model %s",
+             fenby_weights_name(fenby_model_weights(p->model)));
+    p->save.command = *c;
+    p->save.now = atomic_load(&p->clock_frames);
+    p->save.notes = fenby_recent_notes_copy(p->recent);
+    atomic_store(&p->save.is_done, false);
+    p->save.has_thread = p->save.notes && !pthread_create(&p->save.thread, NULL, save_notes, p);
+    if (p->save.has_thread) return;
+    fenby_recent_notes_free(p->save.notes);
+    snprintf(text, sizeof text, "%s: not enough memory to write it", c->path);
+    tell_error(p, text);
 }
+
+static void tell_saved(fenby_plugin *p)
+{
+    if (!p->save.has_thread || !atomic_load(&p->save.is_done)) return;
+    fenby_plugin_end_save(p);
+    const int n = p->save.n_saved;
+    char text[ERROR_SIZE];
+    snprintf(text, sizeof text, "%d note%s saved: %s", n, n == 1 ? "" : "s", p->save.command.path);
+    if (n < 0)
+        tell_error(p, p->save.error);
+    else
+        tell(p, MESSAGE, text);
+}
+
+// --- working -------------------------------------------------------------------------------------------------
 
 static void keep_sent_notes(fenby_plugin *p)
 {
@@ -93,7 +134,7 @@ static void obey_commands(fenby_plugin *p)
     fenby_command c;
     while (fenby_ring_read(p->commands, &c, 1)) {
         if (c.type == SAVE_NOTES)
-            save_notes(p, &c);
+            begin_save(p, &c);
         else if (load_model(p, c.path))
             set_path(p, c.path);
         else
@@ -108,6 +149,7 @@ void fenby_plugin_work(fenby_plugin *p)
     keep_sent_notes(p);
     if (atomic_exchange(&p->work_waits, false)) {
         fenby_plugin_load_restored(p);
+        tell_saved(p);
         obey_commands(p);
     }
     fenby_engine_work(p->engine);

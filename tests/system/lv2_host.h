@@ -417,6 +417,17 @@ static inline void host_rest(host *h)
     }
 }
 
+// Plays silence until the plugin has something new to say, for ten seconds at most: saving takes its time.
+static inline void host_await_message(host *h)
+{
+    *h->message = 0;
+    for (int i = 0; i < 10000 && !*h->message; i++) {
+        host_play(h, NULL, 64);
+        host_rest(h);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+}
+
 static inline int host_hanging(const host *h)
 {
     int n = 0;

@@ -726,11 +726,11 @@ static void test_save(void)
     const char *path = in_folder("saved.mid");
     host_send(h, h->urids.watch);
     host_send_save(h, path);
-    settle(h);
+    host_await_message(h);
     CHECK(strstr(h->message, "no notes"), "'%s'", h->message);
     bounce(h, 1024, 1);
     host_send_save(h, path);
-    settle(h);
+    host_await_message(h);
     midi_read_file(&saved, path);
     CHECK(!*saved.error, "%s: %s", path, saved.error);
     const int on = midi_count_notes(&saved);
@@ -738,9 +738,72 @@ static void test_save(void)
     CHECK(saved.count == 2 * (size_t)on && saved.event[0].tick == 0, "%zu events, the first at %ld",
           saved.count, (long)saved.event[0].tick);
     host_send_save(h, "/nowhere/saved.mid");
-    settle(h);
+    host_await_message(h);
     CHECK(strstr(h->message, "/nowhere/saved.mid"), "'%s'", h->message);
     host_close(h);
+}
+
+// A disk that takes its time, here a pipe that nobody reads yet: the notes go on, another file is refused, and what
+// was played before is saved as soon as it can be.
+static void test_slow_disk(void)
+{
+    host *h = host_open((host_config){0});
+    const char *path = in_folder("slow.mid");
+    const int failed = mkfifo(path, 0600);
+    REQUIRE(!failed, "%s: %s", path, strerror(errno));
+    host_send(h, h->urids.watch);
+    bounce(h, 1024, 1);
+    h->control[FENBY_PORT_FREEWHEEL] = 0;
+    const int before = h->notes;
+    host_send_save(h, path);
+    for (int i = 0, at = 0; i < 2000 && h->notes < before + FEW; i++) {
+        play_on(h, &at, 256);
+        nanosleep(&(struct timespec){0, 2000000}, NULL);
+    }
+    CHECK(h->notes >= before + FEW, "%d notes while the disk takes its time", h->notes - before);
+    CHECK(!*h->message, "'%s'", h->message);
+    host_send_save(h, in_folder("other.mid"));
+    host_await_message(h);
+    CHECK(strstr(h->message, "still saving") && strstr(h->message, path), "'%s'", h->message);
+    CHECK(access(in_folder("other.mid"), F_OK), "saved all the same");
+
+    midi_read_file(&saved, path);
+    CHECK(!*saved.error && midi_count_notes(&saved) == before, "%d notes saved, %d played (%s)",
+          midi_count_notes(&saved), before, saved.error);
+    host_await_message(h);
+    CHECK(strstr(h->message, "saved:") && strstr(h->message, path), "'%s'", h->message);
+    unlink(path);
+    host_close(h);
+}
+
+static void *read_later(void *path)
+{
+    nanosleep(&(struct timespec){0, 300000000}, NULL);
+    midi_read_file(&saved, path);
+    return NULL;
+}
+
+// The plugin goes only when the notes are saved.
+static void test_closing_while_saving(void)
+{
+    host *h = host_open((host_config){0});
+    char *path = strdup(in_folder("late.mid"));
+    const int failed = !path || mkfifo(path, 0600);
+    REQUIRE(!failed, "late.mid: %s", strerror(errno));
+    bounce(h, 1024, 1);
+    const int before = h->notes;
+    h->control[FENBY_PORT_FREEWHEEL] = 0;
+    host_send_save(h, path);
+    settle(h);
+    pthread_t reader;
+    const int no_reader = pthread_create(&reader, NULL, read_later, path);
+    REQUIRE(!no_reader, "no thread");
+    host_close(h);
+    pthread_join(reader, NULL);
+    CHECK(!*saved.error && midi_count_notes(&saved) == before, "%d notes saved, %d played (%s)",
+          midi_count_notes(&saved), before, saved.error);
+    unlink(path);
+    free(path);
 }
 
 // --- audio through -------------------------------------------------------------------------------------------
@@ -982,6 +1045,8 @@ int main(void)
     test_presets(false);
     test_presets(true);
     test_save();
+    test_slow_disk();
+    test_closing_while_saving();
     test_thru();
     test_no_click();
     test_latency();

@@ -381,7 +381,7 @@ static void check_saved(shown_ui *u, const char *how, int least, int most)
 {
     static midi_contents contents;
     serve(u);
-    play(u, NULL, 4 * BLOCK);
+    host_await_message(u->host);
     const char *space = strstr(u->host->message, ": ");
     REQUIRE(space && strstr(u->host->message, "saved"), "%s: '%s'", how, u->host->message);
     CHECK(!strncmp(space + 2, folder, strlen(folder)), "%s", u->host->message);
@@ -390,7 +390,6 @@ static void check_saved(shown_ui *u, const char *how, int least, int most)
     CHECK(!*contents.error && notes >= least && notes <= most, "%s: %d notes, expected %d to %d (%s)", how,
           notes, least, most, contents.error);
     unlink(space + 2);
-    *u->host->message = 0;
 }
 
 static void test_screen(void)
