@@ -36,7 +36,7 @@ struct fenby_engine {
     _Atomic int64_t wake_frame;  // enough for the worker's next hop
     _Atomic uint64_t late_events, overruns, lost_frames;
     _Atomic float level_db, worker_load, a4_hz;
-    _Atomic uint32_t sounding, latency_frames;
+    _Atomic uint32_t sounding, latency_frames[FENBY_N_MODES];
 
     // Audio thread.
     struct {
@@ -73,6 +73,13 @@ void fenby_engine_end_notes(fenby_engine *engine)
     atomic_store_explicit(&engine->end_notes, true, memory_order_release);
 }
 
+// Of the mode that is set, also where the worker has not come to it yet.
+static uint32_t latency_frames(const fenby_engine *engine)
+{
+    const int mode = (int)fenby_engine_parameter(engine, FENBY_MODE);
+    return atomic_load_explicit(&engine->latency_frames[mode], memory_order_relaxed);
+}
+
 void fenby_engine_status_get(const fenby_engine *engine, fenby_engine_status *status)
 {
     *status = (fenby_engine_status){
@@ -83,7 +90,7 @@ void fenby_engine_status_get(const fenby_engine *engine, fenby_engine_status *st
         .worker_load = atomic_load_explicit(&engine->worker_load, memory_order_relaxed),
         .a4_hz = atomic_load_explicit(&engine->a4_hz, memory_order_relaxed),
         .sounding = atomic_load_explicit(&engine->sounding, memory_order_relaxed),
-        .latency_frames = atomic_load_explicit(&engine->latency_frames, memory_order_relaxed),
+        .latency_frames = latency_frames(engine),
     };
 }
 
@@ -95,15 +102,24 @@ static void read_parameters(fenby_engine *engine)
         engine->worker.parameters.value[i] = fenby_engine_parameter(engine, i);
 }
 
+// Only another model changes them.
+static void publish_latencies(fenby_engine *engine)
+{
+    fenby_parameters parameters = fenby_parameters_default();
+    for (int mode = 0; mode < FENBY_N_MODES; mode++) {
+        parameters.value[FENBY_MODE] = (float)mode;
+        const uint32_t frames = fenby_transcriber_latency_frames(engine->worker.transcriber, &parameters);
+        atomic_store_explicit(&engine->latency_frames[mode], frames, memory_order_relaxed);
+    }
+}
+
 static void publish(fenby_engine *engine)
 {
     const fenby_transcriber *t = engine->worker.transcriber;
-    const uint32_t latency_frames = fenby_transcriber_latency_frames(t, &engine->worker.parameters);
     atomic_store_explicit(&engine->level_db, fenby_transcriber_level_db(t), memory_order_relaxed);
     const float a4_hz = fenby_transcriber_a4_hz(t, &engine->worker.parameters);
     atomic_store_explicit(&engine->a4_hz, a4_hz, memory_order_relaxed);
     atomic_store_explicit(&engine->sounding, fenby_transcriber_sounding(t), memory_order_relaxed);
-    atomic_store_explicit(&engine->latency_frames, latency_frames, memory_order_relaxed);
     atomic_store_explicit(&engine->wake_frame, fenby_transcriber_next_decision(t), memory_order_relaxed);
 }
 
@@ -145,6 +161,7 @@ fenby_engine *fenby_engine_new(const fenby_engine_config *config, const fenby_we
         fenby_engine_free(engine);
         return NULL;
     }
+    publish_latencies(engine);
     publish(engine);
     return engine;
 }
@@ -309,6 +326,7 @@ bool fenby_engine_set_model(fenby_engine *engine, const fenby_weights *weights, 
 {
     if (!fenby_transcriber_set_model(engine->worker.transcriber, weights, error, error_size)) return false;
     hand_on(engine);
+    publish_latencies(engine);
     publish(engine);
     return true;
 }

@@ -39,7 +39,7 @@ typedef struct {
     float worker_load;      // worker time over audio time, smoothed
     float a4_hz;            // the tuning now followed (tuning.h)
     uint32_t sounding;      // notes now sounding
-    uint32_t latency_frames;
+    uint32_t latency_frames;  // of the mode that is set, from that moment on
 } fenby_engine_status;
 
 // The weights are shared and must outlive the engine. NULL with one line in error when the rate or the weights

@@ -384,12 +384,14 @@ static void test_parameters_and_status(void)
     const uint32_t studio = status_of(engine).latency_frames;
     CHECK(studio == fenby_latency_frames(RATE, 128, &parameters, weights), "one latency");
     fenby_engine_set_parameter(engine, FENBY_MODE, FENBY_MODE_LIVE);
+    const uint32_t at_once = status_of(engine).latency_frames;
     for (int i = 0; i < RATE; i++) music[i] = 0.5f * sinf(0.1f * (float)i);
     fenby_engine_push(engine, music, RATE);
     fenby_engine_work(engine);
     parameters.value[FENBY_MODE] = FENBY_MODE_LIVE;
     const fenby_engine_status status = status_of(engine);
     CHECK(status.latency_frames == fenby_latency_frames(RATE, 128, &parameters, weights), "one latency");
+    CHECK(at_once == status.latency_frames, "latency %u at once, %u later", at_once, status.latency_frames);
     CHECK(fabs(studio - status.latency_frames - 3 * 256 * RATE / 22050.0) < 1, "three hops less in mode live");
     CHECK(fabsf(status.level_db + 6.02f) < 0.1f, "level %g dB", status.level_db);
     CHECK(status.worker_load > 0 && status.worker_load < 1, "load %g", status.worker_load);

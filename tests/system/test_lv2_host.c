@@ -743,8 +743,8 @@ static void test_save(void)
     host_close(h);
 }
 
-// A disk that takes its time, here a pipe that nobody reads yet: the notes go on, another file is refused, and what
-// was played before is saved as soon as it can be.
+// A disk that takes its time, here a pipe that nobody reads yet: the notes go on, another file is refused, and
+// what was played before is saved as soon as it can be.
 static void test_slow_disk(void)
 {
     host *h = host_open((host_config){0});
@@ -869,6 +869,23 @@ static void test_latency(void)
     host *h = host_open((host_config){.block = 64});
     host_play(h, NULL, 0);
     const float first = h->control[FENBY_PORT_LATENCY];
+    // Hosts ask with no frames, and none have come yet.
+    float of_mode[FENBY_N_MODES];
+    for (int mode = 0; mode < FENBY_N_MODES; mode++) {
+        h->control[FENBY_PORT_PARAMETERS + FENBY_MODE] = (float)mode;
+        host_play(h, NULL, 0);
+        of_mode[mode] = h->control[FENBY_PORT_LATENCY];
+    }
+    for (int i = 0; i < 40; i++) {
+        host_play(h, NULL, 64);
+        host_rest(h);
+    }
+    CHECK(h->control[FENBY_PORT_LATENCY] == of_mode[FENBY_MODE_STUDIO], "latency in studio %g, at once %g",
+          (double)h->control[FENBY_PORT_LATENCY], (double)of_mode[FENBY_MODE_STUDIO]);
+    CHECK(of_mode[FENBY_MODE_LIVE] == first && of_mode[FENBY_MODE_TIGHT] < first &&
+              of_mode[FENBY_MODE_STUDIO] > first,
+          "latencies %g, %g, %g", (double)of_mode[0], (double)of_mode[1], (double)of_mode[2]);
+    h->control[FENBY_PORT_PARAMETERS + FENBY_MODE] = FENBY_MODE_LIVE;
     int32_t block = 1024;
     const LV2_Options_Option options[] = {
         {LV2_OPTIONS_INSTANCE, 0, h->urids.nominal_block, sizeof block, h->urids.atom_int, &block},
