@@ -154,6 +154,7 @@ static void activate(LV2_Handle instance)
 {
     fenby_plugin *p = instance;
     pthread_mutex_lock(&p->work_lock);
+    atomic_store(&p->woken, false);  // the host may have dropped a wake-up when it stopped
     fenby_plugin_load_restored(p);
     fenby_engine_reset(p->engine);
     fenby_plugin_begin_engine(p);

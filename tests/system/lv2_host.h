@@ -69,6 +69,7 @@ typedef struct {
     pthread_cond_t job_waits;
     int jobs, jobs_done;
     bool threaded, quit;
+    bool drops;  // jobs, as a host does that stops its worker
 
     char log[1024];  // the last line
     int log_lines;
@@ -148,6 +149,7 @@ static inline LV2_Worker_Status host_schedule(LV2_Worker_Schedule_Handle handle,
                                               const void *data)
 {
     host *h = handle;
+    if (h->drops) return LV2_WORKER_SUCCESS;
     if (h->config.synchronous) return h->worker->work(h->instance->lv2_handle, host_respond, h, size, data);
     pthread_mutex_lock(&h->job_lock);
     const bool room = h->jobs - h->jobs_done < HOST_JOBS;

@@ -387,6 +387,26 @@ static void test_bypass(void)
     host_close(h);
 }
 
+// A wake-up that the host dropped, as some do with their queue when they stop, is not waited for after a new start.
+static void test_dropped_job(void)
+{
+    host *h = host_open((host_config){0});
+    int at = 0;
+    until_sounding(h, &at);
+    h->drops = true;
+    for (int i = 0; i < 10; i++) play_on(h, &at, 256);
+    lilv_instance_deactivate(h->instance);
+    h->drops = false;
+    lilv_instance_activate(h->instance);
+    host_play(h, NULL, 64);
+    const int notes = h->notes;
+    until_sounding(h, &at);
+    CHECK(h->notes > notes && h->control[FENBY_PORT_OVERRUNS] == 0, "%d notes, %g overruns after a new start",
+          h->notes - notes, (double)h->control[FENBY_PORT_OVERRUNS]);
+    check_promises(h, "a dropped job");
+    host_close(h);
+}
+
 // What the status ports show, while a note begins and when all is quiet.
 static void test_status(void)
 {
@@ -1052,6 +1072,7 @@ int main(void)
     test_storm((host_config){0}, STORM_BLOCKS);
     test_storm((host_config){.no_worker = true, .stereo = true}, STORM_BLOCKS);
     test_bypass();
+    test_dropped_job();
     test_status();
     test_channel();
     test_bends();
