@@ -88,12 +88,13 @@ static void write_reports(fenby_plugin *p)
     if (p->rt.announce_model) write_model(p);
 }
 
-static void write_hops(fenby_plugin *p)
+// Last in the block, so that notes never lack the room.
+static void write_hops(fenby_plugin *p, uint32_t offset)
 {
     fenby_view_hop hop;
     while (has_room(&p->rt.notify, sizeof hop) && fenby_ring_read(p->hops, &hop, 1)) {
         hop.end_frame += p->rt.engine_start;
-        write_event(&p->rt.notify, 0, p->urids.view, &hop, sizeof hop);
+        write_event(&p->rt.notify, offset, p->urids.view, &hop, sizeof hop);
     }
 }
 
@@ -405,7 +406,7 @@ void fenby_plugin_run(LV2_Handle instance, uint32_t n_frames)
     }
     process(p, done, n_frames);
 
-    write_hops(p);
+    write_hops(p, n_frames ? n_frames - 1 : 0);
     wake_worker(p);
     show_status(p);
     end_sequence(&p->rt.midi, &p->rt.midi_frame);

@@ -363,11 +363,14 @@ static inline void host_take_notify(host *h, const LV2_Atom *atom)
 static inline int host_read_sequence(host *h, const LV2_Atom_Sequence *sequence, uint32_t n_frames, bool midi)
 {
     int count = 0;
+    int64_t last = 0;
     if (sequence->atom.type != h->atom_sequence) return h->broken++;
     const uint8_t *at = (const uint8_t *)(sequence + 1);
     const uint8_t *end = (const uint8_t *)&sequence->body + sequence->atom.size;
     for (; at < end; count++) {
         const LV2_Atom_Event *event = (const LV2_Atom_Event *)at;
+        h->broken += event->time.frames < last || event->time.frames > n_frames - (n_frames > 0);
+        last = event->time.frames;
         if (!midi)
             host_take_notify(h, &event->body);
         else if (event->body.type == h->urids.midi_event)
@@ -487,10 +490,9 @@ static inline void host_send_position(host *h, uint32_t offset, int64_t position
 // An object without properties: watch, unwatch, patch:Get.
 static inline void host_send(host *h, LV2_URID type)
 {
-    LV2_Atom_Forge_Frame frame;
+    const LV2_Atom_Object object = {{sizeof object.body, h->urids.atom_object}, {0, type}};
     lv2_atom_forge_frame_time(&h->forge, 0);
-    lv2_atom_forge_object(&h->forge, &frame, 0, type);
-    lv2_atom_forge_pop(&h->forge, &frame);
+    lv2_atom_forge_write(&h->forge, &object, sizeof object);
 }
 
 static inline void host_send_save(host *h, const char *path)

@@ -407,6 +407,21 @@ static void test_dropped_job(void)
     host_close(h);
 }
 
+// What the UI is told is in the order of its time, in blocks that hold hops and notes too.
+static void test_notify(void)
+{
+    host *h = host_open((host_config){.block = 2048});
+    int at = 0;
+    host_send(h, h->urids.watch);
+    for (int i = 0; i < 2 * N / 2048; i++) {
+        play_on(h, &at, 2048);
+        host_rest(h);
+    }
+    CHECK(h->hops > 100 && h->shown_notes > FEW, "%d hops, %d notes shown", h->hops, h->shown_notes);
+    check_promises(h, "notify");
+    host_close(h);
+}
+
 // What the status ports show, while a note begins and when all is quiet.
 static void test_status(void)
 {
@@ -1073,6 +1088,7 @@ int main(void)
     test_storm((host_config){.no_worker = true, .stereo = true}, STORM_BLOCKS);
     test_bypass();
     test_dropped_job();
+    test_notify();
     test_status();
     test_channel();
     test_bends();
