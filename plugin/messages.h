@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: ISC
 // What the plugin and its UI say to each other, as atoms through the ports control and notify.
 //
-// To the plugin:   WATCH and UNWATCH (objects): send views and notes, or stop. SAVE (object): write the
-//                  notes of the last minutes to a file. patch:Set and patch:Get of the model.
+// To the plugin:   WATCH and UNWATCH (objects): send views and notes, first those that sound already, or
+//                  stop. SAVE (object): write the notes of the last minutes to a file. patch:Set and
+//                  patch:Get of the model.
 // From the plugin: VIEW (fenby_view_hop), NOTE (fenby_view_note), MESSAGE (text for people), patch:Set of the
 //                  model.
 // Units: frames of the host since the plugin was made (its clock, which no reset turns back). Thread: any, it

@@ -102,6 +102,8 @@ typedef struct {
         int64_t told_frame, told_clock;  // where the host was, by its own word, and our clock then
         bool rolls;
         uint32_t light_frames;  // left of the note light
+        fenby_view_note begun[FENBY_MIDI_KEYS];  // the last note of each key
+        bool watch_begins;      // with the next run()
         char model_path[PATH_MAX];
         bool announce_model;
         fenby_thru *thru[MOST_CHANNELS];

@@ -71,6 +71,18 @@ static void write_model(fenby_plugin *p)
     p->rt.announce_model = false;
 }
 
+// The view learns which notes sound already: while nobody watched they were not sent.
+static void begin_watch(fenby_plugin *p)
+{
+    if (!p->rt.watch_begins) return;
+    p->rt.watch_begins = false;
+    p->rt.announce_model = true;
+    atomic_store(&p->watched, true);
+    for (int key = 0; key < FENBY_MIDI_KEYS; key++)
+        if (p->rt.sent.channel_of_key[key])
+            write_event(&p->rt.notify, 0, p->urids.note, &p->rt.begun[key], sizeof p->rt.begun[key]);
+}
+
 static void write_reports(fenby_plugin *p)
 {
     fenby_report told;
@@ -122,6 +134,7 @@ static void record(fenby_plugin *p, uint32_t offset, int64_t frame, int key, int
     const fenby_sent_note sent = {frame, (uint8_t)key, (uint8_t)velocity, (uint8_t)channel};
     const fenby_view_note shown = {frame, (uint8_t)key, (uint8_t)velocity};
     fenby_ring_write(p->sent, &sent, 1);  // no room: the worker is starved
+    if (velocity) p->rt.begun[key] = shown;
     if (atomic_load_explicit(&p->watched, memory_order_relaxed))
         write_event(&p->rt.notify, offset, p->urids.note, &shown, sizeof shown);
 }
@@ -330,8 +343,9 @@ static void take_message(fenby_plugin *p, const LV2_Atom *atom)
     if (type == p->urids.patch_set) take_patch_set(p, object);
     if (type == p->urids.patch_get) p->rt.announce_model = true;
     if (type == p->urids.save) take_save(p, object);
-    if (type == p->urids.watch) p->rt.announce_model = true;
-    if (type == p->urids.watch || type == p->urids.unwatch) atomic_store(&p->watched, type == p->urids.watch);
+    if (type == p->urids.watch) p->rt.watch_begins = !atomic_load(&p->watched);
+    if (type == p->urids.unwatch) p->rt.watch_begins = false;
+    if (type == p->urids.unwatch) atomic_store(&p->watched, false);
 }
 
 // --- control ports -------------------------------------------------------------------------------------------
@@ -390,6 +404,7 @@ void fenby_plugin_run(LV2_Handle instance, uint32_t n_frames)
     const LV2_Atom_Sequence *messages = p->rt.in[FENBY_PORT_CONTROL];
     begin_sequence(&p->rt.midi, &p->rt.midi_frame, p->rt.out[FENBY_PORT_MIDI_OUT]);
     begin_sequence(&p->rt.notify, &p->rt.notify_frame, p->rt.out[FENBY_PORT_NOTIFY]);
+    begin_watch(p);
     write_reports(p);
     read_controls(p);
 

@@ -147,6 +147,7 @@ static int idle(LV2UI_Handle handle)
     ui *u = handle;
     const bool open = fenby_window_idle(u->window);
     const bool visible = fenby_window_visible(u->window);
+    if (visible && !u->watching) fenby_view_end_notes(u->view);
     if (visible != u->watching) send_object(u, visible ? u->urids.watch : u->urids.unwatch);
     u->watching = visible;
     return !open;

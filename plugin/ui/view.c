@@ -147,13 +147,24 @@ void fenby_view_add_hop(fenby_view *v, const fenby_view_hop *hop)
     v->changed = true;
 }
 
-void fenby_view_add_note(fenby_view *v, const fenby_view_note *note)
+static void end_notes(fenby_view *v, int lowest, int highest, int64_t frame)
 {
     const uint64_t first = v->n_notes > NOTES ? v->n_notes - NOTES : 0;
     for (uint64_t i = first; i < v->n_notes; i++) {
         shown_note *shown = &v->notes[i % NOTES];
-        if (shown->key == note->key && shown->to == INT64_MAX) shown->to = note->frame;
+        if (shown->key >= lowest && shown->key <= highest && shown->to == INT64_MAX) shown->to = frame;
     }
+}
+
+void fenby_view_end_notes(fenby_view *v)
+{
+    end_notes(v, 0, 127, v->end_frame);
+    v->changed = true;
+}
+
+void fenby_view_add_note(fenby_view *v, const fenby_view_note *note)
+{
+    end_notes(v, note->key, note->key, note->frame);
     if (note->velocity)
         v->notes[v->n_notes++ % NOTES] = (shown_note){note->frame, INT64_MAX, note->key, note->velocity};
     v->changed = true;

@@ -38,6 +38,7 @@ void fenby_view_free(fenby_view *view);
 
 void fenby_view_add_hop(fenby_view *view, const fenby_view_hop *hop);
 void fenby_view_add_note(fenby_view *view, const fenby_view_note *note);
+void fenby_view_end_notes(fenby_view *view);  // with the last hop: it was not told what came since
 void fenby_view_set_parameter(fenby_view *view, fenby_parameter parameter, float value);
 void fenby_view_set_status(fenby_view *view, const fenby_view_status *status);
 void fenby_view_set_model(fenby_view *view, const char *path);  // "": the one built in

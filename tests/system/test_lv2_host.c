@@ -422,6 +422,27 @@ static void test_notify(void)
     host_close(h);
 }
 
+// A UI that begins to watch is told which notes sound already, once.
+static void test_watch_while_sounding(void)
+{
+    host *h = host_open((host_config){0});
+    int at = 0;
+    until_sounding(h, &at);
+    CHECK(h->shown_notes == 0, "%d notes shown to nobody", h->shown_notes);
+    const int sounding = host_hanging(h);
+    host_send(h, h->urids.watch);
+    host_play(h, NULL, 0);
+    host_play(h, NULL, 0);
+    CHECK(h->shown_notes == sounding, "%d notes sound, %d are shown", sounding, h->shown_notes);
+    host_play(h, NULL, 0);
+    host_send(h, h->urids.watch);
+    host_play(h, NULL, 0);
+    host_play(h, NULL, 0);
+    CHECK(h->shown_notes == sounding, "shown again: %d notes, %d sound", h->shown_notes, sounding);
+    check_promises(h, "watching while notes sound");
+    host_close(h);
+}
+
 // What the status ports show, while a note begins and when all is quiet.
 static void test_status(void)
 {
@@ -1089,6 +1110,7 @@ int main(void)
     test_bypass();
     test_dropped_job();
     test_notify();
+    test_watch_while_sounding();
     test_status();
     test_channel();
     test_bends();

@@ -521,6 +521,41 @@ static void test_high_density(void)
     host_close(h);
 }
 
+// A note that ends while nobody sees the window does not sound on in it; one that sounds on does.
+static void test_hidden_notes(bool ends)
+{
+    host *h = host_open((host_config){.block = BLOCK});
+    shown_ui u;
+    int key = 0;
+    open_ui(&u, h, 1);
+    wait_a_while(&u, 0.3);
+    for (int at = 0; at < N && !host_hanging(h); at += BLOCK) play(&u, music + at, BLOCK);
+    while (key < 127 && !h->sounding[0][key]) key++;
+    const int sounding_x = ROLL_LEFT - 22, y = row_of_key(key);
+    screenshot s = take_screenshot(u.window);
+    CHECK(is_orange(pixel(&s, sounding_x, y)), "key %d shows %06x", key, pixel(&s, sounding_x, y));
+    free(s.pixels);
+
+    XUnmapWindow(display, u.parent);
+    XSync(display, False);
+    wait_a_while(&u, 0.5);
+    if (ends) h->control[FENBY_PORT_ENABLED] = 0;
+    host_play(h, NULL, BLOCK);
+    host_rest(h);
+    h->control[FENBY_PORT_ENABLED] = 1;
+    CHECK((host_hanging(h) == 0) == ends, "%d notes sound", host_hanging(h));
+    XMapWindow(display, u.parent);
+    XSync(display, False);
+    wait_a_while(&u, 0.5);
+    play(&u, NULL, (ends ? 16 : 2) * BLOCK);
+    s = take_screenshot(u.window);
+    CHECK(is_orange(pixel(&s, sounding_x, y)) == !ends, "key %d shows %06x", key, pixel(&s, sounding_x, y));
+    CHECK(is_orange(pixel(&s, ROLL_RIGHT - 2, y)) == !ends, "its bar ends in %06x", pixel(&s, ROLL_RIGHT - 2, y));
+    free(s.pixels);
+    close_ui(&u);
+    host_close(h);
+}
+
 static int errors;
 
 static int count_error(Display *from, XErrorEvent *error)
@@ -640,6 +675,8 @@ int main(void)
     test_screen();
     test_missing();
     test_high_density();
+    test_hidden_notes(true);
+    test_hidden_notes(false);
     test_errors();
     test_drawings();
     XCloseDisplay(display);
