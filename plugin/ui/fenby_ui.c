@@ -171,6 +171,7 @@ static double read_scale(const ui *u, const LV2_Options_Option *option)
 static void cleanup(LV2UI_Handle handle)
 {
     ui *u = handle;
+    fenby_view_let_go(u->view);
     if (u->watching) send_object(u, u->urids.unwatch);
     fenby_window_free(u->window);
     fenby_view_free(u->view);

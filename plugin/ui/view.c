@@ -510,8 +510,18 @@ static void hold_control(fenby_view *v, int i, bool reset)
     v->press_value = v->parameters.value[parameter];
 }
 
+void fenby_view_let_go(fenby_view *v)
+{
+    if (v->doing == NOTHING) return;
+    if (v->doing == DRAGS_CONTROL) v->actions.touch(v->actions.user, controls[v->held], false);
+    v->doing = NOTHING;
+    v->held = NO_CONTROL;
+    v->changed = true;
+}
+
 void fenby_view_press(fenby_view *v, double x, double y, bool reset)
 {
+    fenby_view_let_go(v);  // of what another button holds
     v->press_x = v->at_x = x / v->scale;
     v->press_y = v->at_y = y / v->scale;
     v->changed = true;
@@ -543,10 +553,7 @@ void fenby_view_release(fenby_view *v, double x, double y)
 {
     fenby_view_move(v, x, y);
     if (v->doing == SELECTS) save_selection(v);
-    if (v->doing == DRAGS_CONTROL) v->actions.touch(v->actions.user, controls[v->held], false);
-    v->doing = NOTHING;
-    v->held = NO_CONTROL;
-    v->changed = true;
+    fenby_view_let_go(v);
 }
 
 void fenby_view_scroll(fenby_view *v, double x, double y, int steps)

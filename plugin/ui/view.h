@@ -56,6 +56,7 @@ void fenby_view_draw(fenby_view *view, cairo_t *cairo, int width, int height, do
 void fenby_view_press(fenby_view *view, double x, double y, bool reset);  // reset: to the control's default
 void fenby_view_move(fenby_view *view, double x, double y);
 void fenby_view_release(fenby_view *view, double x, double y);
+void fenby_view_let_go(fenby_view *view);  // the pointer is lost: holds nothing any more, saves nothing
 void fenby_view_scroll(fenby_view *view, double x, double y, int steps);
 void fenby_view_key(fenby_view *view, char key);  // 's' saves all notes that are kept
 

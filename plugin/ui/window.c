@@ -185,6 +185,14 @@ static void take_button(fenby_window *w, const XButtonEvent *event)
     }
 }
 
+static void take_motion(fenby_window *w, const XMotionEvent *event)
+{
+    if (event->state & (Button1Mask | Button3Mask))
+        fenby_view_move(w->view, event->x, event->y);
+    else
+        fenby_view_let_go(w->view);
+}
+
 static void take_key(fenby_window *w, XKeyEvent *event)
 {
     char text[8] = "";
@@ -205,7 +213,7 @@ static void take_event(fenby_window *w, XEvent *event)
             if (event->xbutton.button == Button1 || event->xbutton.button == Button3)
                 fenby_view_release(w->view, event->xbutton.x, event->xbutton.y);
             break;
-        case MotionNotify: fenby_view_move(w->view, event->xmotion.x, event->xmotion.y); break;
+        case MotionNotify: take_motion(w, &event->xmotion); break;
         case KeyPress: take_key(w, &event->xkey); break;
         case ClientMessage:
             if ((Atom)event->xclient.data.l[0] == w->delete_window) w->closed = true;
@@ -223,6 +231,7 @@ static void look(fenby_window *w)
     XWindowAttributes attributes;
     w->viewable =
         XGetWindowAttributes(w->display, w->window, &attributes) && attributes.map_state == IsViewable;
+    if (!w->viewable) fenby_view_let_go(w->view);
 }
 
 static void redraw(fenby_window *w)

@@ -387,7 +387,8 @@ static void test_bypass(void)
     host_close(h);
 }
 
-// A wake-up that the host dropped, as some do with their queue when they stop, is not waited for after a new start.
+// A wake-up that the host dropped, as some do with their queue when they stop, is not waited for after a new
+// start.
 static void test_dropped_job(void)
 {
     host *h = host_open((host_config){0});

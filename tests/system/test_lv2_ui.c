@@ -104,7 +104,7 @@ typedef struct {
     Window parent, window;
     int watch, unwatch, saves;
     int resized_width, resized_height;
-    int touched, last_port;
+    int touched, held[FENBY_PORT_AUDIO], last_port;
     float last_value;
 } shown_ui;
 
@@ -146,8 +146,9 @@ static int take_resize(LV2UI_Feature_Handle handle, int width, int height)
 
 static void take_touch(LV2UI_Feature_Handle handle, uint32_t port, bool grabbed)
 {
-    (void)port, (void)grabbed;
-    ((shown_ui *)handle)->touched++;
+    shown_ui *u = handle;
+    u->touched++;
+    u->held[port] += grabbed ? 1 : -1;
 }
 
 static void open_ui(shown_ui *u, host *h, float scale)
@@ -324,44 +325,43 @@ static int count_colours(const screenshot *s)
     return n;
 }
 
-static void click(const shown_ui *u, int x, int y, unsigned button)
+static void send_button(const shown_ui *u, int type, int x, int y, unsigned button)
 {
-    XEvent event = {.xbutton = {.type = ButtonPress,
+    XEvent event = {.xbutton = {.type = type,
                                 .display = display,
                                 .window = u->window,
                                 .x = x,
                                 .y = y,
                                 .button = button,
                                 .same_screen = True}};
-    XSendEvent(display, u->window, True, ButtonPressMask, &event);
-    event.xbutton.type = ButtonRelease;
-    XSendEvent(display, u->window, True, ButtonReleaseMask, &event);
+    XSendEvent(display, u->window, True, type == ButtonPress ? ButtonPressMask : ButtonReleaseMask, &event);
     XSync(display, False);
+}
+
+static void send_motion(const shown_ui *u, int x, int y, unsigned buttons)
+{
+    XEvent event = {.xmotion = {.type = MotionNotify,
+                                .display = display,
+                                .window = u->window,
+                                .x = x,
+                                .y = y,
+                                .state = buttons,
+                                .same_screen = True}};
+    XSendEvent(display, u->window, True, PointerMotionMask, &event);
+    XSync(display, False);
+}
+
+static void click(const shown_ui *u, int x, int y, unsigned button)
+{
+    send_button(u, ButtonPress, x, y, button);
+    send_button(u, ButtonRelease, x, y, button);
 }
 
 static void drag(const shown_ui *u, int x0, int y0, int x1, int y1)
 {
-    XEvent event = {.xbutton = {.type = ButtonPress,
-                                .display = display,
-                                .window = u->window,
-                                .x = x0,
-                                .y = y0,
-                                .button = 1,
-                                .same_screen = True}};
-    XSendEvent(display, u->window, True, ButtonPressMask, &event);
-    XEvent motion = {.xmotion = {.type = MotionNotify,
-                                 .display = display,
-                                 .window = u->window,
-                                 .x = x1,
-                                 .y = y1,
-                                 .state = Button1Mask,
-                                 .same_screen = True}};
-    XSendEvent(display, u->window, True, PointerMotionMask, &motion);
-    event.xbutton.type = ButtonRelease;
-    event.xbutton.x = x1;
-    event.xbutton.y = y1;
-    XSendEvent(display, u->window, True, ButtonReleaseMask, &event);
-    XSync(display, False);
+    send_button(u, ButtonPress, x0, y0, 1);
+    send_motion(u, x1, y1, Button1Mask);
+    send_button(u, ButtonRelease, x1, y1, 1);
 }
 
 static void press_key(const shown_ui *u, KeySym key)
@@ -556,6 +556,42 @@ static void test_hidden_notes(bool ends)
     host_close(h);
 }
 
+// What the host is told to be held is let go, whatever comes between.
+static void test_let_go(void)
+{
+    enum { OTHER_BUTTON, NO_BUTTON, HIDDEN, CLOSED, CASES };
+    const int held = FENBY_PORT_PARAMETERS + FENBY_SENSITIVITY;
+    const int other = FENBY_PORT_PARAMETERS + FENBY_NOTE_THRESHOLD;
+    host *h = host_open((host_config){.block = BLOCK});
+    for (int i = 0; i < CASES; i++) {
+        shown_ui u;
+        open_ui(&u, h, 1);
+        wait_a_while(&u, 0.3);
+        send_button(&u, ButtonPress, 270, 20, 1);
+        serve(&u);
+        CHECK(u.held[held] == 1, "%d: held %d times", i, u.held[held]);
+        if (i == OTHER_BUTTON) {
+            send_motion(&u, 370, 20, Button1Mask);
+            send_button(&u, ButtonPress, 370, 20, 3);
+            serve(&u);
+            CHECK(u.held[held] == 0 && u.held[other] == 1, "held %d and %d times", u.held[held], u.held[other]);
+            send_button(&u, ButtonRelease, 370, 20, 1);
+            send_button(&u, ButtonRelease, 370, 20, 3);
+        } else if (i == NO_BUTTON) {
+            send_motion(&u, 280, 20, 0);
+        } else if (i == HIDDEN) {
+            XUnmapWindow(display, u.parent);
+            XSync(display, False);
+        }
+        if (i != CLOSED) wait_a_while(&u, 0.4);
+        if (i != CLOSED) CHECK(u.held[held] == 0 && u.held[other] == 0, "%d: still held", i);
+        close_ui(&u);
+        CHECK(u.held[held] == 0 && u.held[other] == 0, "%d: held %d and %d times at the end", i, u.held[held],
+              u.held[other]);
+    }
+    host_close(h);
+}
+
 static int errors;
 
 static int count_error(Display *from, XErrorEvent *error)
@@ -677,6 +713,7 @@ int main(void)
     test_high_density();
     test_hidden_notes(true);
     test_hidden_notes(false);
+    test_let_go();
     test_errors();
     test_drawings();
     XCloseDisplay(display);
