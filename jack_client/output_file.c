@@ -2,10 +2,15 @@
 #include "output_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { TRIES = 100 };  // to find a name that no file has
 
 static bool fail(const char *path, const char *what, char *error, size_t error_size)
 {
@@ -13,23 +18,27 @@ static bool fail(const char *path, const char *what, char *error, size_t error_s
     return false;
 }
 
-// A new file beside the one it will replace, with the rights that a file made by fopen would have.
+// A new file beside the one it will replace, with the rights that a file made by fopen would have. Not by mkstemp:
+// its rights are others, and to ask for the mask is to change it, for all threads of a host.
 static FILE *open_temporary(fenby_output_file *output)
 {
     const char *const slash = strrchr(output->path, '/');
     const int folder_length = slash ? (int)(slash + 1 - output->path) : 0;
-    const int length = snprintf(output->temporary, sizeof output->temporary, "%.*s.fenby-XXXXXX", folder_length,
-                                output->path);
-    if (length >= (int)sizeof output->temporary) {
-        errno = ENAMETOOLONG;
-        return NULL;
+    int descriptor = -1;
+    errno = EEXIST;
+    for (int tries = 0; tries < TRIES && descriptor < 0 && errno == EEXIST; tries++) {
+        uint32_t number;
+        if (getrandom(&number, sizeof number, 0) != sizeof number) break;
+        const int length = snprintf(output->temporary, sizeof output->temporary, "%.*s.fenby-%08x",
+                                    folder_length, output->path, number);
+        if (length < (int)sizeof output->temporary)
+            descriptor = open(output->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        else
+            errno = ENAMETOOLONG;
     }
-    const int descriptor = mkstemp(output->temporary);
-    if (descriptor < 0) return NULL;
-    const mode_t mask = umask(0);
-    umask(mask);
-    fchmod(descriptor, 0666 & ~mask);
-    return fdopen(descriptor, "w");
+    if (descriptor >= 0) return fdopen(descriptor, "w");
+    *output->temporary = 0;  // it is not ours to remove
+    return NULL;
 }
 
 bool fenby_output_file_open(fenby_output_file *output, const char *path, char *error, size_t error_size)

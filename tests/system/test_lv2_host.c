@@ -6,10 +6,12 @@
 #include <sndfile.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "dsp/latency.h"
+#include "jack_client/output_file.h"
 #include "tests/folder.h"
 #include "tests/read_midi.h"
 #include "tests/system/lv2_host.h"
@@ -800,6 +802,37 @@ static void test_save(void)
     host_close(h);
 }
 
+static int masks_set;
+
+mode_t umask(mode_t mask)
+{
+    masks_set++;
+    return (mode_t)syscall(SYS_umask, mask);
+}
+
+// A file gets the rights that the host's mask leaves, and the mask, which is the whole host's, is left alone.
+static void test_rights(void)
+{
+    fenby_output_file files[2];
+    char error[256];
+    struct stat status = {0};
+    const char *path = in_folder("rights.mid");
+    const mode_t before = umask(027);
+    masks_set = 0;
+    for (int i = 0; i < 2; i++) {
+        const bool opened = fenby_output_file_open(&files[i], path, error, sizeof error);
+        REQUIRE(opened, "%s", error);
+    }
+    CHECK(strcmp(files[0].temporary, files[1].temporary), "both are %s", files[0].temporary);
+    CHECK(fenby_output_file_close(&files[0], error, sizeof error), "%s", error);
+    fenby_output_file_discard(&files[1]);
+    CHECK(!stat(path, &status) && (status.st_mode & 07777) == 0640, "mode %o", status.st_mode & 07777);
+    CHECK(access(files[0].temporary, F_OK) && access(files[1].temporary, F_OK), "a temporary file is left");
+    CHECK(masks_set == 0, "the host's mask was set %d times", masks_set);
+    umask(before);
+    unlink(path);
+}
+
 // A disk that takes its time, here a pipe that nobody reads yet: the notes go on, another file is refused, and
 // what was played before is saved as soon as it can be.
 static void test_slow_disk(void)
@@ -1122,6 +1155,7 @@ int main(void)
     test_presets(false);
     test_presets(true);
     test_save();
+    test_rights();
     test_slow_disk();
     test_closing_while_saving();
     test_thru();
