@@ -24,7 +24,7 @@ static fenby_urids urids;
 static bool work_waits;
 static float music[MUSIC], out[MOST_BLOCK], controls[FENBY_PORT_AUDIO];
 static uint8_t sounding[16][128];
-static bool may_bend;  // bends have been on
+static bool may_bend;  // bends were on once: later ones are taken back
 static _Alignas(8) uint8_t midi_out[ROOM], notify_out[ROOM];
 
 // --- models: the tiny one, or none ---------------------------------------------------------------------------
@@ -294,7 +294,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < FENBY_PORT_AUDIO; i++)
         controls[i] = fenby_port_describe(false, i).value.default_value;
     memset(sounding, 0, sizeof sounding);
-    may_bend = false;
     descriptor->activate(plugin);
     while (input.at < input.end) run_block(&input, &position);
 
