@@ -23,7 +23,7 @@ struct fenby_jack_client {
     jack_time_t settles_us;   // when the connections will have settled; 0: they have
     pthread_mutex_t working;  // whoever works or exchanges the engine, off the audio thread
     jack_native_thread_t worker;
-    bool has_worker;
+    bool has_worker, is_realtime;
     fenby_jack_tap tap;
     void *tap_user;
     char name[128];
@@ -255,6 +255,21 @@ static void update_latency(fenby_jack_client *client)
     jack_recompute_total_latencies(client->jack);
 }
 
+static bool create_worker(fenby_jack_client *client, bool is_realtime)
+{
+    const int priority = jack_client_real_time_priority(client->jack) - 1;
+    client->is_realtime = is_realtime;
+    client->has_worker =
+        jack_client_create_thread(client->jack, &client->worker, priority, is_realtime, work, client) == 0;
+    return client->has_worker;
+}
+
+// The server may have a right to real-time priority that this program has not.
+static bool start_worker(fenby_jack_client *client)
+{
+    return (jack_is_realtime(client->jack) && create_worker(client, true)) || create_worker(client, false);
+}
+
 static bool begin(fenby_jack_client *client, const fenby_jack_client_config *config, char *error,
                   size_t error_size)
 {
@@ -267,11 +282,7 @@ static bool begin(fenby_jack_client *client, const fenby_jack_client_config *con
     if (!make_ports(client, config->has_midi_port))
         return fail(error, error_size, "JACK has no room for more ports");
     set_callbacks(client);
-
-    const int priority = jack_client_real_time_priority(client->jack) - 1;
-    client->has_worker = jack_client_create_thread(client->jack, &client->worker, priority,
-                                                   jack_is_realtime(client->jack), work, client) == 0;
-    if (!client->has_worker) return fail(error, error_size, "cannot start the worker thread");
+    if (!start_worker(client)) return fail(error, error_size, "cannot start the worker thread");
     if (jack_activate(client->jack)) return fail(error, error_size, "JACK refuses to run the client");
     update_latency(client);
     return true;
@@ -507,6 +518,6 @@ void fenby_jack_client_status_get(fenby_jack_client *client, fenby_jack_client_s
     status->xruns = told > seen ? told : seen;
     status->blocked_events = atomic_load(&client->rt.blocked_events);
     status->jack_load = jack_cpu_load(client->jack) / 100;
-    status->is_realtime = jack_is_realtime(client->jack);
+    status->is_realtime = client->is_realtime;
     status->is_freewheeling = atomic_load(&client->rt.is_freewheeling);
 }

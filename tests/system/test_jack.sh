@@ -193,6 +193,22 @@ test_in_pipewire() {
     test_server_goes TERM
 }
 
+# The server has real-time priority, where that is allowed here, and fenby-jack no right to it.
+test_no_right() {
+    under='prlimit --rtprio=0'
+    [ "$(id -u)" -ne 0 ] || under="$under setpriv --bounding-set=-sys_nice"
+    begin_server 48000 1024
+    start_fenby
+    under=
+    joined
+    play "$folder/48000.wav" 0.5
+    end_fenby TERM
+    stop_server
+    check "no right: ended with $status: $(cat "$folder/errors")" [ "$status" -eq 0 ]
+    check "no right: no warning" says 'without real-time priority' "$folder/errors"
+    check "no right: few notes" some_lines 10
+}
+
 # Waits for a server, loses it, waits again, and connects as before.
 test_wait() {
     start_fenby --wait --connect-in player:out --connect-out recorder
@@ -412,7 +428,7 @@ test_soak_without() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- command_line round_trips bends remote buffer_size server_ends wait
+[ $# -gt 0 ] || set -- command_line round_trips bends remote buffer_size no_right server_ends wait
 for test; do
     case $test in
         round_trips | in_pipewire | callback | soak*) "test_$test" ;;  # these look for themselves
