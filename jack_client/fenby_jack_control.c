@@ -267,13 +267,14 @@ bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bo
                                size_t error_size)
 {
     char text[256];
-    bool good = fenby_jack_recorder_free(control->recorder, now_s(control), error, error_size);
-    control->recorder = NULL;
-    if (!path) return good;
+    const double begin_s = now_s(control);
+    fenby_jack_recorder *new = NULL;
     snprintf(text, sizeof text, "fenby-jack " FENBY_VERSION ", model %s, starts are back-dated",
              fenby_weights_name(control->weights));
-    control->recorder = fenby_jack_recorder_new(path, may_replace, now_s(control), text, error, error_size);
-    return good && control->recorder;
+    if (path && !(new = fenby_jack_recorder_new(path, may_replace, begin_s, text, error, error_size))) return false;
+    const bool good = fenby_jack_recorder_free(control->recorder, begin_s, error, error_size);
+    control->recorder = new;
+    return good;
 }
 
 // --- looking -------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ void fenby_jack_control_panic(fenby_jack_control *control);
 bool fenby_jack_control_switch(fenby_jack_control *control, const char *name, const fenby_jack_state *state,
                                char *error, size_t error_size);
 
-// Begins a recording, ending the one before; NULL only ends it.
+// Begins a recording, ending the one before, which goes on where this one cannot begin; NULL only ends it.
 bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bool may_replace, char *error,
                                size_t error_size);
 

@@ -318,12 +318,21 @@ static bool copy(FILE *to, int from, off_t n_bytes)
     return true;
 }
 
+// Somebody moved this file away and put another one in its place.
+static bool is_replaced(const fenby_jack_recorder *recorder)
+{
+    struct stat ours, there;
+    return !fstat(recorder->descriptor, &ours) && !lstat(recorder->path, &there) &&
+           (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino);
+}
+
 // The same file without the last track's filling, in place of this one. Where that cannot be, as on a full
 // disk, the file stays as it is: whole, but longer.
 static void tidy(fenby_jack_recorder *recorder)
 {
     char error[PATH_MAX + 128];
     fenby_output_file output;
+    if (is_replaced(recorder)) return;
     if (!fenby_output_file_open(&output, recorder->path, error, sizeof error)) return;
     fenby_midi_file midi = {.stream = output.file, .track_start = (long)recorder->track + 4};
     if (copy(output.file, recorder->descriptor, recorder->filling) && fenby_midi_file_end(&midi, 0))

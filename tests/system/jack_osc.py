@@ -181,8 +181,18 @@ def talk_files(peer, folder):
     check_answer(peer, [first], "/fenby/record")
     check_done(peer, "/fenby/record", second)
     check_error(peer, "is there already", "/fenby/record", first)
-    check_answer(peer, [""], "/fenby/record")
+    check_error(peer, "is there already", "/fenby/record", second)
+    check_error(peer, "No such file", "/fenby/record", os.path.join(folder, "nowhere", "osc.mid"))
+    check_answer(peer, [second], "/fenby/record")
     check(open(first, "rb").read(4) == b"MThd" and os.path.getsize(first) < 1000, "the recording was not ended")
+    moved = os.path.join(folder, "moved.mid")
+    os.rename(second, moved)
+    check_done(peer, "/fenby/record", second)
+    check_answer(peer, [second], "/fenby/record")
+    check(min(os.path.getsize(second), os.path.getsize(moved)) > 1 << 19, "a recording is not as it should be")
+    check_done(peer, "/fenby/record", "")
+    check_answer(peer, [""], "/fenby/record")
+    check(os.path.getsize(second) < 1000, "the last recording was not ended")
 
 
 def talk_subscriptions(peer):
