@@ -375,6 +375,7 @@ static bool follow_server(fenby_jack_client *client, char *error, size_t error_s
     rt->first_frame += rt->next_frame;
     rt->first_s += (double)rt->next_frame / rt->rate_hz;
     rt->next_frame = 0;
+    atomic_store(&rt->heard, 0);
     rt->rate_hz = rate_hz;
     rt->engine = engine;
     pthread_mutex_unlock(&client->working);
@@ -480,6 +481,11 @@ bool fenby_jack_client_update(fenby_jack_client *client, fenby_jack_links *links
 bool fenby_jack_client_take_note(fenby_jack_client *client, fenby_jack_note *note)
 {
     return fenby_jack_queue_get(client->rt.notes, note);
+}
+
+double fenby_jack_client_now_s(fenby_jack_client *client)
+{
+    return client->rt.first_s + (double)atomic_load(&client->rt.heard) / client->rt.rate_hz;
 }
 
 void fenby_jack_client_set_parameter(fenby_jack_client *client, fenby_parameter parameter, float value)

@@ -79,6 +79,10 @@ bool fenby_jack_client_update(fenby_jack_client *client, fenby_jack_links *links
 // The next note that has left.
 bool fenby_jack_client_take_note(fenby_jack_client *client, fenby_jack_note *note);
 
+// The end of what was heard, in seconds on the notes' clock. It stands still with JACK, and runs ahead of the system's
+// when JACK freewheels.
+double fenby_jack_client_now_s(fenby_jack_client *client);
+
 void fenby_jack_client_set_parameter(fenby_jack_client *client, fenby_parameter parameter, float value);
 
 // Ends every note, now and in the engine.

@@ -25,7 +25,7 @@ struct fenby_jack_control {
     fenby_jack_client *client;  // NULL: no server
     fenby_jack_recorder *recorder;
     uint8_t channel_of_key[KEYS];  // what sounds, as those who were told know it; 0: silent
-    double begin_s;   // when the first client began, on the system's clock; 0: none has
+    double last_s, last_at_s;  // when the last client left, on the notes' clock and on the system's; 0: none has
     double retry_at_s;
     uint32_t told_block_frames;  // in the last line about how it runs
     bool is_started, is_quitting;
@@ -41,10 +41,11 @@ static void warn(const fenby_jack_control *control, const char *line)
     control->config.say(control->config.user, line, true);
 }
 
-// The clock that notes and recordings are on.
+// The clock that notes and recordings are on: the sound's while there is a client, and in between the system's.
 static double now_s(const fenby_jack_control *control)
 {
-    return control->begin_s > 0 ? fenby_jack_now_s() - control->begin_s : 0;
+    if (control->client) return fenby_jack_client_now_s(control->client);
+    return control->last_at_s > 0 ? control->last_s + fenby_jack_now_s() - control->last_at_s : 0;
 }
 
 // --- notes ---------------------------------------------------------------------------------------------------
@@ -81,6 +82,8 @@ static void stop_client(fenby_jack_control *control)
     if (!control->client) return;
     fenby_jack_client_stop(control->client);
     hand_out_notes(control);
+    control->last_s = now_s(control);
+    control->last_at_s = fenby_jack_now_s();
     fenby_jack_client_free(control->client);
     control->client = NULL;
     end_what_sounds(control);
@@ -103,7 +106,6 @@ static bool start_client(fenby_jack_control *control, bool may_start_server, cha
     };
     fenby_jack_links_renew(&control->state.links);
     control->client = fenby_jack_client_new(&client, control->weights, error, error_size);
-    if (control->client && control->begin_s == 0) control->begin_s = fenby_jack_now_s();
     return control->client;
 }
 

@@ -76,7 +76,7 @@ bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bo
 
 void fenby_jack_control_status_get(fenby_jack_control *control, fenby_jack_control_status *status);
 
-// Seconds since the first client began: the clock of notes and hops.
+// Seconds since the first client began: the clock of notes and hops. It never goes back.
 double fenby_jack_control_now_s(const fenby_jack_control *control);
 
 // The name that JACK gave, or the one wished for.

@@ -9,7 +9,7 @@
 // this and half of that. A full track is followed by a new one, which counts once the 2 bytes of the header's
 // number of tracks are written. When the recording ends the filling is taken off.
 //
-// Time: seconds of the control thread's clock; the file begins at begin_s. Notes are placed where their sound
+// Time: seconds of the notes' clock; the file begins at begin_s. Notes are placed where their sound
 // began.
 // Threads: _put and the others belong to the control thread; a thread of its own writes to the disk, so that
 // nothing waits for it. Allocation: in _new. Errors: one line that begins with the file's name.

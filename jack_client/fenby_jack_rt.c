@@ -108,6 +108,7 @@ static void push(fenby_jack_rt *rt, const float *samples, jack_nframes_t n_frame
 {
     fenby_engine_push(rt->engine, samples, n_frames);
     rt->next_frame += n_frames;
+    atomic_store_explicit(&rt->heard, rt->next_frame, memory_order_relaxed);
 }
 
 // How many frames JACK's clock is ahead of what was heard. Once could be a period that comes late, whose clock is the

@@ -57,6 +57,7 @@ typedef struct {
     atomic_bool is_quiet;       // held, and every note is ended
     atomic_bool end_notes;      // asked for by the control thread
     atomic_bool is_freewheeling;
+    _Atomic int64_t heard;      // next_frame, for the control thread
     _Atomic uint64_t blocked_events, holes;  // holes: where JACK left out periods, by its clock
 } fenby_jack_rt;
 

@@ -5,7 +5,7 @@
     jack_osc.py listen PORT FILE       subscribes, writes the notes to FILE until the program is gone
     jack_osc.py flood PORT SECONDS     sends as many packets as it can, and sees that answers still come
     jack_osc.py port                   prints a UDP port that is free
-    jack_osc.py send PORT ADDRESS      sends one message without arguments, and prints the answer
+    jack_osc.py send PORT ADDRESS [TEXT]...   sends one message, and prints the answer
     jack_osc.py nsm FENBY_JACK FOLDER  plays a session manager: open, change, save, switch, quit, open again
 
 Each but listen, port and send ends with the line "N passed, N failed".
@@ -352,7 +352,7 @@ def main():
     if what == "port":
         return print(osc_port())
     if what == "send":
-        return print(*Peer(int(arguments[0])).ask(arguments[1]))
+        return print(*Peer(int(arguments[0])).ask(*arguments[1:]))
     if what == "listen":
         return listen(int(arguments[0]), arguments[1])
     if what == "talk":

@@ -234,6 +234,41 @@ test_wait() {
     check "notes sound on" lines_balance
 }
 
+# JACK's time runs ahead of the system's, then there is none for a while: what is recorded stays in its place.
+test_recorded_times() {
+    port=$(python3 $here/jack_osc.py port)
+    begin_server 48000 256
+    start_fenby --wait --osc-port "$port"
+    joined
+    for n in 1 2 3 4; do play "$folder/48000.wav" 0.5 freewheel; done
+    sleep 0.3
+    before=$(grep -c '^on ' "$folder/lines")
+    python3 $here/jack_osc.py send "$port" /fenby/record "$folder/times.mid" >/dev/null
+    play "$folder/48000.wav" 0.5
+    between=$(($(grep -c '^on ' "$folder/lines") - before))
+    stop_server
+    begin_server 48000 256
+    joined
+    play "$folder/48000.wav" 0.5
+    end_fenby TERM
+    stop_server
+    "$recorder" "$folder/times.mid" onsets >"$folder/onsets"
+    set -- $(awk '$1 == "on" {print $NF == "late" ? $(NF - 1) : $NF}' "$folder/lines" | tail -n +$((before + 1)) |
+        awk -v between="$between" '
+            NR == FNR {onset[++n] = $1; next}
+            {
+                sound[++m] = $1
+                if (m == 1) begin = $1 - onset[1]
+                off = $1 - onset[m] - begin
+                if (off > 0.1 || off < -0.1) moved++
+            }
+            END {print n + 0, m + 0, moved + 0, onset[1] + 0, onset[between + 1] - onset[between]}' "$folder/onsets" -)
+    check "times: recorded $1 notes, played $2" [ "$1" -eq "$2" -a "$1" -gt 20 ]
+    check "times: $3 notes are not in their place" [ "$3" -eq 0 ]
+    check "times: the first note comes after $4 s" less "$4" 4
+    check "times: the server was away for a pause of $5 s" less 0.5 "$5"
+}
+
 # Another period while notes sound: they end, and it goes on.
 test_buffer_size() {
     begin_server 48000 64
@@ -428,7 +463,7 @@ test_soak_without() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- command_line round_trips bends remote buffer_size no_right server_ends wait
+[ $# -gt 0 ] || set -- command_line round_trips bends remote buffer_size recorded_times no_right server_ends wait
 for test; do
     case $test in
         round_trips | in_pipewire | callback | soak*) "test_$test" ;;  # these look for themselves

@@ -2,7 +2,8 @@
 // A recording is a whole MIDI file at every moment: the program is killed at each of its writes, before it and
 // in its middle, and what is left must be well-formed and hold every note that was written before.
 //
-// test_jack_recorder FILE.mid only checks that file: prints its notes, ends with 1 when it is not well-formed.
+// test_jack_recorder FILE.mid only checks that file: prints its notes, ends with 1 when it is not well-formed. With
+// "onsets" it prints when each of them begins, in seconds.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -219,6 +220,14 @@ static int check_file(const char *given)
     return *contents.error != 0;
 }
 
+static int print_onsets(const char *given)
+{
+    midi_read_file(&contents, given);
+    for (const midi_event *e = contents.event; e < contents.event + contents.count; e++)
+        if (e->status >> 4 == 0x9) printf("%.4f\n", (double)e->tick / FENBY_TICKS_PER_SECOND);
+    return *contents.error != 0;
+}
+
 // Killed before the file had its name, the program leaves a temporary one.
 static void remove_leavings(void)
 {
@@ -230,6 +239,7 @@ static void remove_leavings(void)
 int main(int argc, char **argv)
 {
     if (argc == 2) return check_file(argv[1]);
+    if (argc == 3 && !strcmp(argv[2], "onsets")) return print_onsets(argv[1]);
     REQUIRE(mkdtemp(folder), "no folder");
     snprintf(path, sizeof path, "%s/live.mid", folder);
     uncovered = mmap(NULL, sizeof *uncovered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
