@@ -205,13 +205,13 @@ static bool begin_recording(program *p, char *error)
     return !path || fenby_jack_control_record(p->control, path, true, error, ERROR_SIZE);
 }
 
-// Under a session manager JACK has to wait until it opens a session.
+// Under a session manager JACK has to wait until it opens a session. The recording is last: it replaces the one before.
 static bool begin(program *p, char *error)
 {
     begin_nsm(p);
     return begin_portmidi(p, error) && begin_osc(p, error) && begin_control(p, error) &&
-           begin_window(p, error) && begin_recording(p, error) &&
-           (p->nsm || fenby_jack_control_start(p->control, error, ERROR_SIZE));
+           begin_window(p, error) && (p->nsm || fenby_jack_control_start(p->control, error, ERROR_SIZE)) &&
+           begin_recording(p, error);
 }
 
 // --- the loop ------------------------------------------------------------------------------------------------

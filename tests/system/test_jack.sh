@@ -324,7 +324,10 @@ test_command_line() {
     check "model" refuses '/dev/null: is no regular file' --model /dev/null --no-start-server
     echo nonsense >"$folder/nonsense"
     check "state" refuses 'nonsense:1: is no state' --state "$folder/nonsense"
-    check "recording" refuses '/nowhere' --record /nowhere/at/all.mid --no-start-server
+    check "recording" refuses '/nowhere' --record /nowhere/at/all.mid --wait --osc-port off
+    echo yesterday >"$folder/kept.mid"
+    check "no server" refuses 'no JACK server is running' --no-start-server --record "$folder/kept.mid"
+    check "no server: the recording before is gone" grep -qx yesterday "$folder/kept.mid"
     check "--version" "$fenby_jack" --version -v >/dev/null
     check "--help" "$fenby_jack" --help >/dev/null
     "$fenby_jack" --list-devices >"$folder/devices"
