@@ -277,7 +277,7 @@ static void loop(program *p, char *error)
         keep_state_now_and_then(p);
         wait_for_something(p);
     }
-    say_figures(p);
+    if (view_kind(p->options) == FENBY_JACK_LINES) say_figures(p);
 }
 
 static void end(program *p, char *error)

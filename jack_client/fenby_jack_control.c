@@ -29,6 +29,7 @@ struct fenby_jack_control {
     double retry_at_s;
     uint32_t told_block_frames;  // in the last line about how it runs
     bool is_started, is_quitting;
+    bool has_lost_notes;  // a recording could not be written to its end
 };
 
 static void say(const fenby_jack_control *control, const char *line)
@@ -46,6 +47,30 @@ static double now_s(const fenby_jack_control *control)
 {
     if (control->client) return fenby_jack_client_now_s(control->client);
     return control->last_at_s > 0 ? control->last_s + fenby_jack_now_s() - control->last_at_s : 0;
+}
+
+// --- recording -----------------------------------------------------------------------------------------------
+
+static bool end_recording(fenby_jack_control *control, double end_s, char *error, size_t error_size)
+{
+    const bool good = fenby_jack_recorder_free(control->recorder, end_s, error, error_size);
+    control->recorder = NULL;
+    control->has_lost_notes |= !good;
+    return good;
+}
+
+bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bool may_replace, char *error,
+                               size_t error_size)
+{
+    char text[256];
+    const double begin_s = now_s(control);
+    fenby_jack_recorder *new = NULL;
+    snprintf(text, sizeof text, "fenby-jack " FENBY_VERSION ", model %s, starts are back-dated",
+             fenby_weights_name(control->weights));
+    if (path && !(new = fenby_jack_recorder_new(path, may_replace, begin_s, text, error, error_size))) return false;
+    const bool good = end_recording(control, begin_s, error, error_size);
+    control->recorder = new;
+    return good;
 }
 
 // --- notes ---------------------------------------------------------------------------------------------------
@@ -178,8 +203,7 @@ bool fenby_jack_control_tick(fenby_jack_control *control, char *error, size_t er
     if (control->config.portmidi && fenby_jack_portmidi_news(control->config.portmidi, line, sizeof line))
         warn(control, line);
     if (control->recorder && fenby_jack_recorder_failed(control->recorder, line, sizeof line)) {
-        fenby_jack_recorder_free(control->recorder, 0, line, sizeof line);
-        control->recorder = NULL;
+        end_recording(control, 0, line, sizeof line);
         warn(control, line);
     }
     if (control->is_quitting) return false;
@@ -265,20 +289,6 @@ bool fenby_jack_control_switch(fenby_jack_control *control, const char *name, co
     return fenby_jack_control_start(control, error, error_size);
 }
 
-bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bool may_replace, char *error,
-                               size_t error_size)
-{
-    char text[256];
-    const double begin_s = now_s(control);
-    fenby_jack_recorder *new = NULL;
-    snprintf(text, sizeof text, "fenby-jack " FENBY_VERSION ", model %s, starts are back-dated",
-             fenby_weights_name(control->weights));
-    if (path && !(new = fenby_jack_recorder_new(path, may_replace, begin_s, text, error, error_size))) return false;
-    const bool good = fenby_jack_recorder_free(control->recorder, begin_s, error, error_size);
-    control->recorder = new;
-    return good;
-}
-
 // --- looking -------------------------------------------------------------------------------------------------
 
 const fenby_jack_state *fenby_jack_control_state(const fenby_jack_control *control)
@@ -330,10 +340,11 @@ bool fenby_jack_control_free(fenby_jack_control *control, char *error, size_t er
 {
     if (!control) return true;
     stop_client(control);
-    const bool good = fenby_jack_control_record(control, NULL, false, error, error_size);
+    const bool good = end_recording(control, now_s(control), error, error_size), is_whole = !control->has_lost_notes;
+    if (good && !is_whole) snprintf(error, error_size, "a recording could not be written to its end");
     fenby_weights_free(control->weights);
     free(control);
-    return good;
+    return is_whole;
 }
 
 void fenby_jack_control_quit(fenby_jack_control *control)

@@ -70,6 +70,24 @@ test_disk_full() {
     unmount
 }
 
+# It breaks off while it records: that is said when it happens, and by the status at the end.
+test_lost_recording() {
+    begin_server 48000 256
+    start_fenby --record "$folder/lost.mid" --quiet
+    joined
+    prlimit --pid "$program" --fsize=300:
+    for n in 1 2; do play "$folder/48000.wav" 1; done
+    prlimit --pid "$program" --fsize=unlimited:
+    check "lost recording: fenby-jack has ended" goes_on
+    check "lost recording: no message" says 'lost.mid: cannot be written: File too large' "$folder/errors"
+    end_fenby TERM
+    check "lost recording: ended with $status" [ "$status" -eq 1 ]
+    check "lost recording: no message at the end" says 'could not be written to its end' "$folder/errors"
+    check "lost recording: the file is not well-formed" "$recorder" "$folder/lost.mid" >/dev/null
+    check "lost recording: notes sound on in JACK" played_balance
+    stop_server
+}
+
 # --- the server -----------------------------------------------------------------------------------------------
 
 # Comes back with another rate.
@@ -246,8 +264,8 @@ test_stopped() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- disk_full rate buffer_sizes pulled_input pulled_output killed_player osc_flood halted stopped \
-    standstill
+[ $# -gt 0 ] || set -- disk_full lost_recording rate buffer_sizes pulled_input pulled_output killed_player osc_flood halted \
+    stopped standstill
 for test; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
