@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "../dsp/event.h"
+#include "../dsp/midi_out.h"
 
 enum {
     KEYS = 128,
+    ALL_NOTES_OFF = 123,  // controller
     LATENCY_MS = 2,      // added to every message, so that a thread that wakes late is still early enough
     LOOK_MS = 1000,      // between two looks at whether the device is still there
     RETRY_MS = 2000,
@@ -141,10 +143,10 @@ static void lose_device(fenby_jack_portmidi *portmidi)
 // PortMIDI reads the clock, makes a delay of the time, and hands that to the driver. A thread that is held up in
 // between makes the message late, and the key's next one might overtake it: the end of a note its beginning. So the
 // next one leaves after the latest at which this one can: a millisecond after, as the clocks count whole ones.
-static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int key, fenby_midi_message message)
+static void send_after(fenby_jack_portmidi *portmidi, PmTimestamp *last_ms, PmTimestamp when_ms,
+                       fenby_midi_message message)
 {
     if (!portmidi->stream) return;
-    PmTimestamp *const last_ms = &portmidi->last_ms[key];
     const PmTimestamp before_ms = now_ms(portmidi);
     if (when_ms < before_ms - LATENCY_MS) when_ms = before_ms - LATENCY_MS;
     if (when_ms <= *last_ms) when_ms = *last_ms + 1;
@@ -152,6 +154,11 @@ static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int key, fe
     const PmError result = Pm_WriteShort(portmidi->stream, when_ms, bytes);
     *last_ms = when_ms + now_ms(portmidi) - before_ms;
     if (result < 0) lose_device(portmidi);
+}
+
+static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int key, fenby_midi_message message)
+{
+    send_after(portmidi, &portmidi->last_ms[key], when_ms, message);
 }
 
 static void send_note(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
@@ -173,6 +180,27 @@ static void end_notes(fenby_jack_portmidi *portmidi)
     }
 }
 
+static PmTimestamp latest_ms(const fenby_jack_portmidi *portmidi)
+{
+    PmTimestamp last_ms = 0;
+    for (int key = 0; key < KEYS; key++)
+        if (portmidi->last_ms[key] > last_ms) last_ms = portmidi->last_ms[key];
+    return last_ms;
+}
+
+// Also for a synth that was unplugged while notes sounded, and knows of notes that have ended here. After every
+// message before, and before every one that comes.
+static void silence_device(fenby_jack_portmidi *portmidi)
+{
+    const PmTimestamp before_ms = latest_ms(portmidi);
+    PmTimestamp last_ms = before_ms;
+    for (int channel = 1; channel <= FENBY_MIDI_CHANNELS; channel++) {
+        last_ms = before_ms;
+        send_after(portmidi, &last_ms, now_ms(portmidi), fenby_midi_controller(channel, ALL_NOTES_OFF, 0));
+    }
+    for (int key = 0; key < KEYS; key++) portmidi->last_ms[key] = last_ms;
+}
+
 static void look_after_device(fenby_jack_portmidi *portmidi)
 {
     if (now_us() - portmidi->looks_us < 1000 * (portmidi->stream ? LOOK_MS : RETRY_MS)) return;
@@ -181,6 +209,7 @@ static void look_after_device(fenby_jack_portmidi *portmidi)
         if (!is_there(portmidi)) lose_device(portmidi);
     } else if (open_device(portmidi, portmidi->device)) {
         tell(portmidi, "is back");
+        silence_device(portmidi);
     } else {
         Pm_Terminate();  // else the next look would see the same list
     }
@@ -198,9 +227,7 @@ static void wait_for_notes(fenby_jack_portmidi *portmidi)
 // What still waits in the driver's queue when the device is closed is dropped.
 static void wait_for_driver(fenby_jack_portmidi *portmidi)
 {
-    PmTimestamp last_ms = 0;
-    for (int key = 0; key < KEYS; key++)
-        if (portmidi->last_ms[key] > last_ms) last_ms = portmidi->last_ms[key];
+    const PmTimestamp last_ms = latest_ms(portmidi);
     while (portmidi->stream && now_ms(portmidi) < last_ms + 2 * LATENCY_MS)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
@@ -214,7 +241,10 @@ static void *run(void *user)
     while (!atomic_load(&portmidi->is_ending)) {
         wait_for_notes(portmidi);
         while (fenby_jack_queue_get(portmidi->queue, &note)) send_note(portmidi, &note);
-        if (atomic_exchange(&portmidi->end_notes, false)) end_notes(portmidi);
+        if (atomic_exchange(&portmidi->end_notes, false)) {
+            end_notes(portmidi);
+            silence_device(portmidi);
+        }
         look_after_device(portmidi);
     }
     end_notes(portmidi);

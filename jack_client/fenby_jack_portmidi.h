@@ -26,7 +26,8 @@ void fenby_jack_portmidi_free(fenby_jack_portmidi *portmidi);
 
 void fenby_jack_portmidi_put(fenby_jack_portmidi *portmidi, const fenby_jack_note *note) FENBY_REALTIME;
 
-// Ends every note on the device: for when the audio thread can no longer do it.
+// Ends every note on the device, also those that it knows of and nobody else: for panic, and for when the audio thread
+// can no longer do it.
 void fenby_jack_portmidi_end_notes(fenby_jack_portmidi *portmidi);
 
 // What has happened since the last call ("'USB MIDI 1' is gone, ..."); false when nothing has.

@@ -240,7 +240,7 @@ test_recorded_times() {
     begin_server 48000 256
     start_fenby --wait --osc-port "$port"
     joined
-    for n in 1 2 3 4; do play "$folder/48000.wav" 0.5 freewheel; done
+    for time in 1 2 3 4; do play "$folder/48000.wav" 0.5 freewheel; done
     sleep 0.3
     before=$(grep -c '^on ' "$folder/lines")
     python3 $here/jack_osc.py send "$port" /fenby/record "$folder/times.mid" >/dev/null

@@ -76,7 +76,7 @@ test_lost_recording() {
     start_fenby --record "$folder/lost.mid" --quiet
     joined
     prlimit --pid "$program" --fsize=300:
-    for n in 1 2; do play "$folder/48000.wav" 1; done
+    for time in 1 2; do play "$folder/48000.wav" 1; done
     prlimit --pid "$program" --fsize=unlimited:
     check "lost recording: fenby-jack has ended" goes_on
     check "lost recording: no message" says 'lost.mid: cannot be written: File too large' "$folder/errors"
@@ -189,6 +189,36 @@ test_killed_player() {
     stop_server
 }
 
+# A synth outside JACK knows of notes that nobody else does: it was unplugged while they sounded, or panic is called for.
+test_unplugged_synth() {
+    [ -n "$preload" ] || return
+    port=$(python3 $here/jack_osc.py port)
+    begin_server 48000 128
+    JACK_PORTMIDI=$folder/synth LD_PRELOAD=${preload%witness.so}portmidi.so start_fenby --midi both --osc-port "$port"
+    joined
+    play_until_notes_sound "$folder/48000.wav" 1
+    touch "$folder/synth.gone"
+    check "synth unplugged: no message" wait_for 5 says "'Stage Synth' is gone" "$folder/errors"
+    rm "$folder/synth.gone"
+    check "synth unplugged: it is not taken up again" wait_for 5 says "'Stage Synth' is back" "$folder/errors"
+    wait "$playing"
+    before=$(n_silenced)
+    check "synth unplugged: when it was back $before channels were silenced" [ "$before" -eq 16 ]
+    python3 $here/jack_osc.py send "$port" /fenby/panic >/dev/null
+    wait_for 5 all_silenced $((before + 16))
+    check "synth unplugged: panic silenced $(($(n_silenced) - before)) channels" \
+        [ "$(n_silenced)" -eq $((before + 16)) ]
+    ends_well "synth unplugged"
+    awk '$1 == "open" {delete n}
+         $1 == "midi" && $2 < 160 {n[$3] += $2 >= 144 ? 1 : -1}
+         $1 == "midi" && $2 == 144 {on++}
+         END {for (k in n) if (n[k]) exit 1; exit on < 3}' "$folder/synth"
+    check "synth unplugged: notes sound on in it" [ $? -eq 0 ]
+    stop_server
+}
+n_silenced() { awk '$1 == "midi" && $2 >= 176 && $2 < 192 && $3 == 123 && !$4 {n++} END {print n + 0}' "$folder/synth"; }
+all_silenced() { [ "$(n_silenced)" -ge "$1" ]; }
+
 # --- others ---------------------------------------------------------------------------------------------------
 
 test_osc_flood() {
@@ -264,8 +294,8 @@ test_stopped() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- disk_full lost_recording rate buffer_sizes pulled_input pulled_output killed_player osc_flood halted \
-    stopped standstill
+[ $# -gt 0 ] || set -- disk_full lost_recording rate buffer_sizes pulled_input pulled_output killed_player unplugged_synth \
+    osc_flood halted stopped standstill
 for test; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
