@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,14 +32,19 @@ enum {
     TICK_MS = 50,
     WINDOW_TICK_MS = 15,
     PATIENCE_MS = 5000,  // from a signal to the end
+    LAST_S = 2,          // for what is done then
 };
 
 static const double keep_interval_s = 5;
 
+// What the control thread may wait for without end.
+static const char jack_server[] = "the JACK server", disk[] = "the disk", midi_device[] = "the MIDI device",
+                  reader[] = "what reads its output";
+
 typedef struct {
     const fenby_jack_options *options;
     fenby_jack_view *view;
-    fenby_jack_portmidi *portmidi;  // these four: NULL when not wanted
+    _Atomic(fenby_jack_portmidi *) portmidi;  // these four: NULL when not wanted
     fenby_jack_osc *osc;
     fenby_jack_nsm *nsm;
     fenby_jack_window *window;
@@ -46,6 +52,7 @@ typedef struct {
     int wake_descriptor, signal_descriptor;
     int quit_descriptor, ended_descriptor;  // from and to the thread that waits for signals
     pthread_t signal_thread;
+    _Atomic(const char *) awaited;  // one of the above
     fenby_jack_state fresh;  // what it begins with
     fenby_jack_state saved;  // what the state's file holds
     double keep_at_s;        // when to look whether the state has changed
@@ -59,7 +66,9 @@ static void complain(const char *error)
 static void on_note(void *user, const fenby_jack_note *note)
 {
     program *p = user;
+    p->awaited = reader;
     fenby_jack_view_note(p->view, note);
+    p->awaited = jack_server;
     if (p->osc) fenby_jack_osc_note(p->osc, note);
     if (p->window) fenby_jack_window_note(p->window, note);
 }
@@ -67,7 +76,9 @@ static void on_note(void *user, const fenby_jack_note *note)
 static void on_say(void *user, const char *line, bool is_trouble)
 {
     program *p = user;
+    p->awaited = reader;
     fenby_jack_view_say(p->view, line, is_trouble);
+    p->awaited = jack_server;
     if (p->nsm) fenby_jack_nsm_say(p->nsm, line, is_trouble);
     if (p->window) fenby_jack_window_say(p->window, line);
 }
@@ -78,6 +89,20 @@ static void on_hop(void *user, const float *cqt_frame, const float *onset, const
 }
 
 // --- beginning -----------------------------------------------------------------------------------------------
+
+// The control thread is held up, and nothing may hold up this one: stdio's locks may be taken, a terminal may take
+// nothing more, and the audio thread may still be at work with all there is.
+static void end_without(program *p)
+{
+    char line[128];
+    struct pollfd errors = {.fd = STDERR_FILENO, .events = POLLOUT};
+    alarm(LAST_S);
+    fenby_jack_portmidi_stop(atomic_exchange(&p->portmidi, NULL));
+    fenby_jack_view_leave(p->view);
+    const int n = snprintf(line, sizeof line, "fenby-jack: %s does not answer, ended without it\n", p->awaited);
+    if (poll(&errors, 1, 0) == 1) (void)!write(STDERR_FILENO, line, (size_t)n);
+    _exit(CANNOT_RUN);
+}
 
 // JACK's library waits without end for a server that stands still, and with it the control thread. Meanwhile this one
 // listens: it has the loop end, and if that takes too long it ends the program itself. More signals change nothing: a
@@ -93,11 +118,8 @@ static void *watch_signals(void *user)
     if (waited[1].revents || read(p->signal_descriptor, &signal_info, sizeof signal_info) < 0) return NULL;
     eventfd_write(p->quit_descriptor, 1);
     while ((has_ended = poll(&waited[1], 1, PATIENCE_MS)) < 0 && errno == EINTR) continue;
-    if (has_ended) return NULL;
-    fenby_jack_portmidi_free(p->portmidi);  // ends its notes
-    fenby_jack_view_free(p->view);          // gives the terminal back
-    complain("the JACK server does not answer, ended without it");
-    _exit(CANNOT_RUN);
+    if (!has_ended) end_without(p);
+    return NULL;
 }
 
 // To be called before there are other threads, which take over what is blocked.
@@ -223,8 +245,10 @@ static void keep_state(program *p)
     const fenby_jack_state *state = fenby_jack_control_state(p->control);
     if (!p->options->state_file || fenby_jack_state_equal(state, &p->saved)) return;
     p->saved = *state;
-    if (!fenby_jack_state_save(state, p->options->state_file, error, sizeof error))
-        fenby_jack_view_say(p->view, error, true);
+    p->awaited = disk;
+    const bool good = fenby_jack_state_save(state, p->options->state_file, error, sizeof error);
+    p->awaited = jack_server;
+    if (!good) fenby_jack_view_say(p->view, error, true);
 }
 
 // A power cut costs a few seconds of changes at most.
@@ -271,7 +295,9 @@ static bool follow_manager(program *p, char *error)
 static void loop(program *p, char *error)
 {
     while (fenby_jack_control_tick(p->control, error, ERROR_SIZE) && follow_manager(p, error)) {
+        p->awaited = disk;  // for recordings and presets
         if (p->osc) fenby_jack_osc_update(p->osc, p->control);
+        p->awaited = jack_server;
         fenby_jack_view_update(p->view, p->control);
         if (p->window && !fenby_jack_window_update(p->window)) fenby_jack_control_quit(p->control);
         keep_state_now_and_then(p);
@@ -283,13 +309,20 @@ static void loop(program *p, char *error)
 static void end(program *p, char *error)
 {
     char last_error[ERROR_SIZE];
-    if (p->control) keep_state(p);
+    if (p->control) {
+        keep_state(p);
+        fenby_jack_control_stop(p->control);
+    }
+    p->awaited = disk;
     if (!fenby_jack_control_free(p->control, last_error, sizeof last_error) && !*error)
         memcpy(error, last_error, sizeof last_error);
     fenby_jack_nsm_free(p->nsm);
     fenby_jack_osc_free(p->osc);
-    fenby_jack_portmidi_free(p->portmidi);
-    fenby_jack_view_free(p->view);
+    p->awaited = midi_device;
+    fenby_jack_portmidi_free(atomic_exchange(&p->portmidi, NULL));
+    p->awaited = reader;
+    fenby_jack_view_end(p->view);
+    if (*error) complain(error);
 }
 
 static program *running;
@@ -304,7 +337,7 @@ static void end_at_exit(void)
 static int run(const fenby_jack_options *options)
 {
     char error[ERROR_SIZE] = "";
-    program p = {.options = options};
+    program p = {.options = options, .awaited = jack_server};
     if (!begin_state(options, &p.fresh, error)) {
         complain(error);
         return BAD_COMMAND;
@@ -325,7 +358,7 @@ static int run(const fenby_jack_options *options)
     eventfd_write(p.ended_descriptor, 1);
     pthread_join(p.signal_thread, NULL);
     fenby_jack_window_free(p.window);
-    if (*error) complain(error);
+    fenby_jack_view_free(p.view);
     return *error ? CANNOT_RUN : 0;
 }
 

@@ -102,7 +102,7 @@ static void end_what_sounds(fenby_jack_control *control)
 
 // --- the server ----------------------------------------------------------------------------------------------
 
-static void stop_client(fenby_jack_control *control)
+void fenby_jack_control_stop(fenby_jack_control *control)
 {
     if (!control->client) return;
     fenby_jack_client_stop(control->client);
@@ -186,7 +186,7 @@ static bool follow_server(fenby_jack_control *control, char *error, size_t error
         if (status.block_frames != control->told_block_frames) say_how_it_runs(control);
         return true;
     }
-    stop_client(control);
+    fenby_jack_control_stop(control);
     control->retry_at_s = fenby_jack_now_s() + retry_s;
     const bool waits = control->config.waits_for_server;
     snprintf(line, sizeof line, "the JACK server is gone%s%s; %s", *reason ? ": " : "", reason,
@@ -282,7 +282,7 @@ bool fenby_jack_control_model(fenby_jack_control *control, const char *path, cha
 bool fenby_jack_control_switch(fenby_jack_control *control, const char *name, const fenby_jack_state *state,
                                char *error, size_t error_size)
 {
-    stop_client(control);
+    fenby_jack_control_stop(control);
     if (!fenby_jack_control_model(control, state->model, error, error_size)) return false;
     control->state = *state;
     snprintf(control->config.name, sizeof control->config.name, "%s", name);
@@ -339,7 +339,7 @@ fenby_jack_control *fenby_jack_control_new(const fenby_jack_control_config *conf
 bool fenby_jack_control_free(fenby_jack_control *control, char *error, size_t error_size)
 {
     if (!control) return true;
-    stop_client(control);
+    fenby_jack_control_stop(control);
     const bool good = end_recording(control, now_s(control), error, error_size), is_whole = !control->has_lost_notes;
     if (good && !is_whole) snprintf(error, error_size, "a recording could not be written to its end");
     fenby_weights_free(control->weights);

@@ -43,7 +43,10 @@ typedef struct {
 fenby_jack_control *fenby_jack_control_new(const fenby_jack_control_config *config,
                                            const fenby_jack_state *state, char *error, size_t error_size);
 
-// Ends notes, leaves JACK, completes the recording. False when that failed, or an earlier recording's end was lost.
+// Ends notes, leaves JACK.
+void fenby_jack_control_stop(fenby_jack_control *control);
+
+// Stops if need be, completes the recording. False when that failed, or an earlier recording's end was lost.
 bool fenby_jack_control_free(fenby_jack_control *control, char *error, size_t error_size);
 
 // Becomes a JACK client. Without a server that is an error, or is tried again by _tick if it may wait.

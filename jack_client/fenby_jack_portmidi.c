@@ -21,6 +21,7 @@ enum {
     LATENCY_MS = 2,      // added to every message, so that a thread that wakes late is still early enough
     LOOK_MS = 1000,      // between two looks at whether the device is still there
     RETRY_MS = 2000,
+    PATIENCE_MS = 500,   // for the device to take the ends of the notes
     DRIVER_EVENTS = 1024,
     NAME = 128,
 };
@@ -33,7 +34,7 @@ struct fenby_jack_portmidi {
     sem_t wake;
     pthread_t thread;
     bool has_thread;
-    atomic_bool is_ending, end_notes;
+    atomic_bool is_ending, has_ended, end_notes;
     pthread_mutex_t news_lock;
     char news[NAME + 160];
 
@@ -215,6 +216,11 @@ static void look_after_device(fenby_jack_portmidi *portmidi)
     }
 }
 
+static void sleep_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+}
+
 static void wait_for_notes(fenby_jack_portmidi *portmidi)
 {
     struct timespec until;
@@ -229,7 +235,7 @@ static void wait_for_driver(fenby_jack_portmidi *portmidi)
 {
     const PmTimestamp last_ms = latest_ms(portmidi);
     while (portmidi->stream && now_ms(portmidi) < last_ms + 2 * LATENCY_MS)
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        sleep_ms(1);
 }
 
 static void *run(void *user)
@@ -250,6 +256,7 @@ static void *run(void *user)
     end_notes(portmidi);
     wait_for_driver(portmidi);
     close_device(portmidi);
+    atomic_store(&portmidi->has_ended, true);
     return NULL;
 }
 
@@ -284,12 +291,19 @@ fenby_jack_portmidi *fenby_jack_portmidi_new(const char *device, char *error, si
     return NULL;
 }
 
+void fenby_jack_portmidi_stop(fenby_jack_portmidi *portmidi)
+{
+    if (!portmidi) return;
+    atomic_store(&portmidi->is_ending, true);
+    sem_post(&portmidi->wake);
+    for (int ms = 0; ms < PATIENCE_MS && !atomic_load(&portmidi->has_ended); ms++) sleep_ms(1);
+}
+
 void fenby_jack_portmidi_free(fenby_jack_portmidi *portmidi)
 {
     if (!portmidi) return;
     if (portmidi->has_thread) {
-        atomic_store(&portmidi->is_ending, true);
-        sem_post(&portmidi->wake);
+        fenby_jack_portmidi_stop(portmidi);
         pthread_join(portmidi->thread, NULL);
     } else {
         close_device(portmidi);

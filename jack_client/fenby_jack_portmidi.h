@@ -4,7 +4,7 @@
 // Every message carries the time at which it leaves JACK, in whole milliseconds, which always lies ahead; the
 // driver sends it then. A device that vanishes is reported and tried again every two seconds; meanwhile nothing
 // waits for it. When it comes back no note sounds on it.
-// Thread: _put belongs to the audio thread, the rest to the control thread. Allocation: in _new. Errors: one
+// Thread: _put belongs to the audio thread, _stop to any, the rest to the control thread. Allocation: in _new. Errors: one
 // line.
 #ifndef FENBY_JACK_PORTMIDI_H
 #define FENBY_JACK_PORTMIDI_H
@@ -21,7 +21,11 @@ typedef struct fenby_jack_portmidi fenby_jack_portmidi;
 // device: a name or a part of one, a number as _list shows them, or "" for the default one.
 fenby_jack_portmidi *fenby_jack_portmidi_new(const char *device, char *error, size_t error_size);
 
-// Ends every note on the device.
+// Ends every note on the device, for good: what is put afterwards is not sent. Waits for that, but not forever. Any
+// thread, and more than one.
+void fenby_jack_portmidi_stop(fenby_jack_portmidi *portmidi);
+
+// Stops if need be, frees.
 void fenby_jack_portmidi_free(fenby_jack_portmidi *portmidi);
 
 void fenby_jack_portmidi_put(fenby_jack_portmidi *portmidi, const fenby_jack_note *note) FENBY_REALTIME;

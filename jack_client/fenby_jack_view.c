@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: ISC
 #include "fenby_jack_view.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +27,7 @@ enum {
     METER = 40,
     METER_FLOOR_DB = -60,
     MARGIN = 8,
+    PATIENCE_MS = 500,  // for the terminal at the end
     KEY_NAME = 16
 };
 
@@ -37,7 +41,10 @@ static const char reverse[] = "\033[7m", red[] = "\033[1;31m", dim[] = "\033[2m"
 
 struct fenby_jack_view {
     fenby_jack_view_kind kind;
-    bool has_keys;  // the terminal's input is ours
+    int screen;             // to write to, without waiting for it
+    atomic_bool is_entered; // the screen is ours
+    bool has_keys;          // the terminal's input is ours
+    atomic_bool is_raw;     // and has other settings than before
     struct termios before;
     char **presets;  // paths, ended by NULL; or NULL
 
@@ -50,6 +57,7 @@ struct fenby_jack_view {
 
     char frame[FRAME_BYTES];
     size_t length, kept;  // kept: what fits the terminal's height
+    size_t shown;         // what the terminal has taken
     int line, rows, columns;
 };
 
@@ -190,10 +198,10 @@ static void draw(fenby_jack_view *view, fenby_jack_control *control)
     struct winsize size = {0};
     fenby_jack_control_status status;
     fenby_jack_control_status_get(control, &status);
-    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    ioctl(view->screen, TIOCGWINSZ, &size);
     view->rows = size.ws_row > 0 ? size.ws_row : 24;
     view->columns = size.ws_col > MARGIN ? size.ws_col : 80;
-    view->length = view->kept = 0;
+    view->length = view->kept = view->shown = 0;
     view->line = 0;
     put(view, "\033[H");
     draw_head(view, control, &status);
@@ -203,8 +211,30 @@ static void draw(fenby_jack_view *view, fenby_jack_control *control)
     draw_figures(view, &status);
     draw_foot(view, control);
     put(view, "\033[J");
-    fwrite(view->frame, 1, view->length, stdout);
-    fflush(stdout);
+}
+
+// Returns how much the terminal has taken: nothing where it takes nothing (a dead connection, a halted one).
+static size_t write_screen(const fenby_jack_view *view, const char *bytes, size_t size, int patience_ms)
+{
+    struct pollfd terminal = {.fd = view->screen, .events = POLLOUT};
+    if (poll(&terminal, 1, patience_ms) <= 0 || !(terminal.revents & POLLOUT)) return 0;
+    const ssize_t n = write(view->screen, bytes, size);
+    return n > 0 ? (size_t)n : 0;
+}
+
+static bool enter(fenby_jack_view *view)
+{
+    if (!atomic_load(&view->is_entered))
+        atomic_store(&view->is_entered, write_screen(view, enter_screen, sizeof enter_screen - 1, 0) > 0);
+    return atomic_load(&view->is_entered);
+}
+
+// False while the terminal has not taken all of the frame.
+static bool show(fenby_jack_view *view)
+{
+    if (view->shown < view->length)
+        view->shown += write_screen(view, view->frame + view->shown, view->length - view->shown, 0);
+    return view->shown == view->length;
 }
 
 // --- keys ----------------------------------------------------------------------------------------------------
@@ -259,18 +289,30 @@ static bool keys_wait(void)
 
 // --- the view ------------------------------------------------------------------------------------------------
 
-// Keys come one by one, unseen; the interrupt key still interrupts, and nothing puts the program to sleep.
-static void take_terminal(fenby_jack_view *view)
+// The terminal anew, for writes that do not wait; others who have standard output would wonder if theirs did not.
+static int open_screen(void)
 {
-    fputs(enter_screen, stdout);
+    char path[PATH_MAX];
+    const int screen = ttyname_r(STDOUT_FILENO, path, sizeof path)
+                           ? -1
+                           : open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return screen < 0 ? STDOUT_FILENO : screen;
+}
+
+// Keys come one by one, unseen; the interrupt key still interrupts, and nothing puts the program to sleep or holds its
+// output.
+static void take_keyboard(fenby_jack_view *view)
+{
     if (!isatty(STDIN_FILENO) || tcgetpgrp(STDIN_FILENO) != getpgrp() || tcgetattr(STDIN_FILENO, &view->before))
         return;
     struct termios raw = view->before;
+    raw.c_iflag &= ~(tcflag_t)IXON;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
     raw.c_cc[VSUSP] = _POSIX_VDISABLE;
     view->has_keys = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
+    atomic_store(&view->is_raw, view->has_keys);
 }
 
 fenby_jack_view *fenby_jack_view_new(fenby_jack_view_kind kind)
@@ -281,19 +323,30 @@ fenby_jack_view *fenby_jack_view_new(fenby_jack_view_kind kind)
     if (kind == FENBY_JACK_LINES) setvbuf(stdout, NULL, _IOLBF, 0);
     if (kind != FENBY_JACK_SCREEN) return view;
     view->presets = fenby_preset_paths();
-    take_terminal(view);
+    view->screen = open_screen();
+    take_keyboard(view);
     return view;
+}
+
+void fenby_jack_view_leave(fenby_jack_view *view)
+{
+    if (!view) return;
+    if (atomic_exchange(&view->is_entered, false))
+        write_screen(view, leave_screen, sizeof leave_screen - 1, PATIENCE_MS);
+    if (atomic_exchange(&view->is_raw, false)) tcsetattr(STDIN_FILENO, TCSANOW, &view->before);
+}
+
+void fenby_jack_view_end(fenby_jack_view *view)
+{
+    if (!view) return;
+    fenby_jack_view_leave(view);
+    if (view->message_is_trouble) fprintf(stderr, "fenby-jack: %s\n", view->message);
 }
 
 void fenby_jack_view_free(fenby_jack_view *view)
 {
     if (!view) return;
-    if (view->kind == FENBY_JACK_SCREEN) {
-        fputs(leave_screen, stdout);
-        fflush(stdout);
-        if (view->has_keys) tcsetattr(STDIN_FILENO, TCSANOW, &view->before);
-        if (view->message_is_trouble) fprintf(stderr, "fenby-jack: %s\n", view->message);
-    }
+    if (view->kind == FENBY_JACK_SCREEN && view->screen != STDOUT_FILENO) close(view->screen);
     fenby_preset_paths_free(view->presets);
     free(view);
 }
@@ -336,7 +389,8 @@ void fenby_jack_view_update(fenby_jack_view *view, fenby_jack_control *control)
 {
     if (view->kind != FENBY_JACK_SCREEN) return;
     if (view->has_keys && keys_wait()) take_keys(view, control);
-    if (fenby_jack_now_s() - view->drawn_s < redraw_s) return;
+    if (!enter(view) || !show(view) || fenby_jack_now_s() - view->drawn_s < redraw_s) return;
     view->drawn_s = fenby_jack_now_s();
     draw(view, control);
+    show(view);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: ISC
 // What fenby-jack shows: on a terminal one calm screen (level, keyboard of the notes that sound, last notes,
-// latency, load, counters) with keys to act on it, else plain lines.
+// latency, load, counters) with keys to act on it, else plain lines. The screen waits for no terminal: one that takes
+// nothing more shows what it showed; lines do wait.
 //
-// Thread: control. Allocation: in _new. Errors: NULL when memory is short.
+// Thread: control; _leave any. Allocation: in _new. Errors: NULL when memory is short.
 #ifndef FENBY_JACK_VIEW_H
 #define FENBY_JACK_VIEW_H
 
@@ -16,7 +17,12 @@ typedef struct fenby_jack_view fenby_jack_view;
 
 fenby_jack_view *fenby_jack_view_new(fenby_jack_view_kind kind);
 
-// Gives the terminal back as it was.
+// Gives the terminal back as it was, without waiting long for it. The first call does it.
+void fenby_jack_view_leave(fenby_jack_view *view);
+
+// Leaves, and says again what trouble the screen showed last.
+void fenby_jack_view_end(fenby_jack_view *view);
+
 void fenby_jack_view_free(fenby_jack_view *view);
 
 void fenby_jack_view_note(fenby_jack_view *view, const fenby_jack_note *note);

@@ -219,6 +219,13 @@ test_unplugged_synth() {
 n_silenced() { awk '$1 == "midi" && $2 >= 176 && $2 < 192 && $3 == 123 && !$4 {n++} END {print n + 0}' "$folder/synth"; }
 all_silenced() { [ "$(n_silenced)" -ge "$1" ]; }
 
+# --- the terminal ---------------------------------------------------------------------------------------------
+
+test_terminal() {
+    python3 $here/jack_terminal.py "$fenby_jack" "$(python3 $here/jack_osc.py port)" >"$folder/terminal.log" 2>&1
+    add "$folder/terminal.log"
+}
+
 # --- others ---------------------------------------------------------------------------------------------------
 
 test_osc_flood() {
@@ -295,7 +302,7 @@ test_stopped() {
 
 make_music
 [ $# -gt 0 ] || set -- disk_full lost_recording rate buffer_sizes pulled_input pulled_output killed_player unplugged_synth \
-    osc_flood halted stopped standstill
+    terminal osc_flood halted stopped standstill
 for test; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

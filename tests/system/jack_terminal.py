@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: ISC
+"""Runs fenby-jack, which waits for a JACK server, on terminals that take no more output.
+
+    jack_terminal.py FENBY_JACK OSC_PORT
+
+Ends with the line "N passed, N failed".
+"""
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+
+PIPE_BYTES = 4096
+IFLAG, LFLAG = 0, 3
+
+passed = failed = 0
+
+
+def check(good, message):
+    global passed, failed
+    passed, failed = passed + bool(good), failed + (not good)
+    if not good:
+        print("FAILED:", message)
+
+
+class Terminal:
+    """fenby-jack on a terminal of its own, whose keyboard and screen we are."""
+
+    def __init__(self, program, *options):
+        self.ours, self.its = pty.openpty()
+        fcntl.ioctl(self.its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.before = termios.tcgetattr(self.its)
+        self.process = subprocess.Popen([program, "--wait", *options], stdin=self.its, stdout=self.its,
+                                        stderr=subprocess.PIPE, start_new_session=True, preexec_fn=self.take)
+
+    def take(self):
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def read(self, seconds):
+        """What is shown meanwhile."""
+        data, end = b"", time.time() + seconds
+        while time.time() < end:
+            if select.select([self.ours], [], [], max(0, end - time.time()))[0]:
+                data += os.read(self.ours, 65536)
+        return data
+
+    def fill(self):
+        screen, tries = os.open(os.ttyname(self.its), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY), 0
+        while tries < 20:
+            try:
+                os.write(screen, b"x" * 100)
+            except BlockingIOError:
+                tries += 1
+                time.sleep(0.05)
+
+    def end(self, what, sent, seconds):
+        began = time.time()
+        self.process.send_signal(sent)
+        try:
+            status = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = None
+        took = time.time() - began
+        check(status == 0 and took < seconds, f"{what}: ended with {status} after {took:.1f} s")
+        after = termios.tcgetattr(self.its)
+        check(after[IFLAG] == self.before[IFLAG] and after[LFLAG] == self.before[LFLAG],
+              f"{what}: the terminal's settings are {after[:4]}, were {self.before[:4]}")
+
+
+def answers(port):
+    line = subprocess.run([sys.executable, "tests/system/jack_osc.py", "send", port, "/fenby/panic"],
+                          capture_output=True, text=True).stdout
+    return line.startswith("/fenby/done")
+
+
+def calm(program):
+    terminal = Terminal(program, "--osc-port", "off")
+    check(b"\033[?1049h" in terminal.read(1.5), "calm: no screen")
+    os.write(terminal.ours, b"\x13")  # Ctrl-S
+    terminal.read(0.5)
+    n = len(terminal.read(1))
+    check(n > 1000, f"Ctrl-S: then {n} bytes a second are shown")
+    terminal.end("Ctrl-S", signal.SIGTERM, 3)
+    check(terminal.read(0.5).endswith(b"\033[?1049l"), "Ctrl-S: the screen is not given back")
+
+
+def full(program, port):
+    """Nobody reads what is shown, as after a connection's end, until there is no more room."""
+    terminal = Terminal(program, "--osc-port", port)
+    time.sleep(1)
+    terminal.fill()
+    check(answers(port), "full: remote control does not answer")
+    terminal.end("full", signal.SIGTERM, 3)
+
+
+def later(program, port):
+    """A terminal that takes more again shows what is now."""
+    terminal = Terminal(program, "--osc-port", port)
+    terminal.read(1)
+    terminal.fill()
+    time.sleep(0.5)
+    subprocess.run([sys.executable, "tests/system/jack_osc.py", "send", port, "/fenby/preset", "guitar"],
+                   capture_output=True)
+    shown = terminal.read(2)
+    last = shown[shown.rfind(b"\033[H"):]
+    check(b"guitar" in shown and b"guitar" in last, f"later: the last frame is {last[:200]}")
+    terminal.end("later", signal.SIGINT, 3)
+
+
+def lines(program):
+    """A pipe that is full: there is nothing else to wait for, but it is said what it was."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    os.write(writer, bytes(PIPE_BYTES))
+    process = subprocess.Popen([program, "--wait", "--osc-port", "off"], stdout=writer, stderr=subprocess.PIPE)
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    try:
+        said, status = process.communicate(timeout=20)[1].decode(), process.returncode
+    except subprocess.TimeoutExpired:
+        process.kill()
+        said, status = "", None
+    check(status == 1 and "what reads its output does not answer" in said, f"lines: ended with {status}: {said}")
+
+
+def main():
+    program, port = sys.argv[1:]
+    calm(program)
+    full(program, port)
+    later(program, port)
+    lines(program)
+    print(f"{passed} passed, {failed} failed")
+
+
+main()
