@@ -68,8 +68,8 @@ TESTS       = $(filter-out $(LV2_TESTS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(
 JACK_SCRIPTS = $(filter-out $(if $(filter-out yes,$(LV2)),%_ui.sh) $(if $(filter thread,$(SANITIZE)),%_pipewire.sh), \
                             $(wildcard tests/system/test_jack*.sh))
 JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) $(JACK_SCRIPTS)
-JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_witness.so \
-              $(BUILD)/tests/system/jack_portmidi.so
+JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_ports \
+              $(BUILD)/tests/system/jack_witness.so $(BUILD)/tests/system/jack_portmidi.so
 TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
 
 # What the programs in jack_client/ are made of: main file, and the modules that each one wants.
@@ -197,7 +197,7 @@ $(BUILD)/tests/system/test_jack_recorder: $(BUILD)/jack_client/fenby_jack_queue.
 $(BUILD)/tests/system/test_jack_packet: TEST_PKGS = liblo
 $(BUILD)/tests/system/test_jack_packet: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_packet.o
 $(BUILD)/tests/system/test_jack_packet: $(BUILD)/jack_client/fenby_jack_packet.o
-$(BUILD)/tests/system/jack_player: TEST_PKGS = jack
+$(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_ports: TEST_PKGS = jack
 $(BUILD)/tests/system/jack_window: TEST_PKGS = x11
 tests/system/test_jack_ui.sh: $(BUILD)/tests/system/jack_window
 $(BUILD)/tests/system/jack_tiny: $(wildcard tests/*.h)

@@ -384,27 +384,34 @@ static bool follow_server(fenby_jack_client *client, char *error, size_t error_s
     return true;
 }
 
-// Makes a full name of a part of one, or of "auto": the first port of the other direction that is physical, for
-// MIDI else any. False when there is no such port.
-static bool find_port(fenby_jack_client *client, const jack_port_t *ours, char *name, size_t name_size)
+// The first port of these flags that is not ours and whose name holds this part. NULL: any but ALSA's "Midi Through",
+// which is always there, counts as physical, and makes no sound.
+static bool find_among(fenby_jack_client *client, const char *type, unsigned long flags, const char *part,
+                       char *name, size_t name_size)
 {
-    if (strchr(name, ':')) return jack_port_by_name(client->jack, name) != NULL;
-    const bool is_auto = !strcmp(name, "auto");
-    const char *const type = jack_port_type(ours);
-    const unsigned long direction =
-        jack_port_flags(ours) & JackPortIsInput ? JackPortIsOutput : JackPortIsInput;
-    const char **ports =
-        jack_get_ports(client->jack, NULL, type, direction | (is_auto ? JackPortIsPhysical : 0));
-    if (!ports && is_auto && !strcmp(type, JACK_DEFAULT_MIDI_TYPE))
-        ports = jack_get_ports(client->jack, NULL, type, direction);
+    const char **ports = jack_get_ports(client->jack, NULL, type, flags);
     bool found = false;
     for (size_t i = 0; ports && ports[i] && !found; i++) {
-        found = (is_auto || strstr(ports[i], name)) &&
+        found = (part ? strstr(ports[i], part) != NULL : !strstr(ports[i], "Midi Through")) &&
                 !jack_port_is_mine(client->jack, jack_port_by_name(client->jack, ports[i]));
         if (found) snprintf(name, name_size, "%s", ports[i]);
     }
     jack_free(ports);
     return found;
+}
+
+// Makes a full name of a part of one, or of "auto": the first port of the other direction that is physical, for
+// MIDI else any. False when there is no such port.
+static bool find_port(fenby_jack_client *client, const jack_port_t *ours, char *name, size_t name_size)
+{
+    if (strchr(name, ':')) return jack_port_by_name(client->jack, name) != NULL;
+    const char *const type = jack_port_type(ours);
+    const unsigned long direction =
+        jack_port_flags(ours) & JackPortIsInput ? JackPortIsOutput : JackPortIsInput;
+    if (strcmp(name, "auto")) return find_among(client, type, direction, name, name, name_size);
+    return find_among(client, type, direction | JackPortIsPhysical, NULL, name, name_size) ||
+           (!strcmp(type, JACK_DEFAULT_MIDI_TYPE) &&
+            find_among(client, type, direction, NULL, name, name_size));
 }
 
 static jack_port_t *own_port(fenby_jack_client *client, const char *short_name)

@@ -4,7 +4,7 @@
 # FENBY_JACK_KEEP=1 the folder with everything that was written is kept.
 . tests/system/jack_server.sh
 here=tests/system
-fenby=$BUILD/fenby fenby_jack=$BUILD/fenby-jack player=$BUILD/tests/system/jack_player
+fenby=$BUILD/fenby fenby_jack=$BUILD/fenby-jack player=$BUILD/tests/system/jack_player ports=$BUILD/tests/system/jack_ports
 witness=$BUILD/tests/system/jack_witness.so recorder=$BUILD/tests/system/test_jack_recorder
 folder=$(mktemp -d)
 passed=0 failed=0

@@ -193,6 +193,36 @@ test_in_pipewire() {
     test_server_goes TERM
 }
 
+# The first synth that can be heard: a device, or else a program; never the port that only leads back.
+test_auto() {
+    synths=
+    begin_server 48000 1024
+    add_synth 'a2j:Midi Through [14] (playback): Midi Through Port-0' a2j physical
+    add_synth synth:in synth
+    check_auto synth:in
+    add_synth device:in device physical
+    check_auto device:in
+    kill $synths
+    wait $synths 2>/dev/null
+    stop_server
+}
+
+add_synth() {  # PORT CLIENT [physical]
+    $tied "$ports" "$2" ${3:-} "${1#*:}" &
+    synths="$synths $!"
+    wait_for 5 has_text "$1" jack_lsp || bad "auto: no port $1"
+}
+has_text() { what=$1; shift; "$@" 2>/dev/null | grep -qF "$what"; }  # TEXT COMMAND...
+
+check_auto() {  # PORT
+    start_fenby --connect-out auto
+    joined
+    wait_for 5 has_text "   $1" jack_lsp -c fenby:midi_out
+    found=$(jack_lsp -c fenby:midi_out | tail -n +2)
+    end_fenby TERM
+    check "auto: connected to '$found', expected $1" [ "$found" = "   $1" ]
+}
+
 # The server has real-time priority, where that is allowed here, and fenby-jack no right to it.
 test_no_right() {
     under='prlimit --rtprio=0'
@@ -466,7 +496,7 @@ test_soak_without() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- command_line round_trips bends remote buffer_size recorded_times no_right server_ends wait
+[ $# -gt 0 ] || set -- command_line round_trips bends remote buffer_size recorded_times auto no_right server_ends wait
 for test; do
     case $test in
         round_trips | in_pipewire | callback | soak*) "test_$test" ;;  # these look for themselves
