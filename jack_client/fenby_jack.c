@@ -122,14 +122,15 @@ static void *watch_signals(void *user)
     return NULL;
 }
 
-// To be called before there are other threads, which take over what is blocked.
+// To be called before there are other threads, which take over what is blocked. Under nohup a terminal's end stays ignored.
 static bool catch_signals(program *p)
 {
     sigset_t signals;
+    struct sigaction hangup;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGHUP);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

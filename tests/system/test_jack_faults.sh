@@ -226,6 +226,22 @@ test_terminal() {
     add "$folder/terminal.log"
 }
 
+# The terminal's end is the program's, except under nohup.
+test_hangup() {
+    begin_server 48000 1024
+    start_fenby
+    joined
+    end_fenby HUP
+    check "hangup: ended with $status" [ "$status" -eq 0 ]
+    under=nohup start_fenby
+    under=
+    joined
+    kill -HUP "$program"
+    sleep 1
+    ends_well "hangup under nohup"
+    stop_server
+}
+
 # --- others ---------------------------------------------------------------------------------------------------
 
 test_osc_flood() {
@@ -302,7 +318,7 @@ test_stopped() {
 
 make_music
 [ $# -gt 0 ] || set -- disk_full lost_recording rate buffer_sizes pulled_input pulled_output killed_player unplugged_synth \
-    terminal osc_flood halted stopped standstill
+    terminal hangup osc_flood halted stopped standstill
 for test; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
