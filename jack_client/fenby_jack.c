@@ -43,7 +43,7 @@ static const char jack_server[] = "the JACK server", disk[] = "the disk", midi_d
 
 typedef struct {
     const fenby_jack_options *options;
-    fenby_jack_view *view;
+    _Atomic(fenby_jack_view *) view;          // both also for the thread that waits for signals
     _Atomic(fenby_jack_portmidi *) portmidi;  // these four: NULL when not wanted
     fenby_jack_osc *osc;
     fenby_jack_nsm *nsm;
@@ -122,7 +122,8 @@ static void *watch_signals(void *user)
     return NULL;
 }
 
-// To be called before there are other threads, which take over what is blocked. Under nohup a terminal's end stays ignored.
+// To be called before there are other threads, which take over what is blocked. Under nohup a terminal's end stays
+// ignored.
 static bool catch_signals(program *p)
 {
     sigset_t signals;

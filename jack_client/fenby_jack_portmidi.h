@@ -4,8 +4,8 @@
 // Every message carries the time at which it leaves JACK, in whole milliseconds, which always lies ahead; the
 // driver sends it then. A device that vanishes is reported and tried again every two seconds; meanwhile nothing
 // waits for it. When it comes back no note sounds on it.
-// Thread: _put belongs to the audio thread, _stop to any, the rest to the control thread. Allocation: in _new. Errors: one
-// line.
+// Thread: _put belongs to the audio thread, _stop to any, the rest to the control thread. Allocation: in _new.
+// Errors: one line.
 #ifndef FENBY_JACK_PORTMIDI_H
 #define FENBY_JACK_PORTMIDI_H
 
