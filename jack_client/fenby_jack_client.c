@@ -384,16 +384,28 @@ static bool follow_server(fenby_jack_client *client, char *error, size_t error_s
     return true;
 }
 
-// The first port of these flags that is not ours and whose name holds this part. NULL: any but ALSA's "Midi Through",
-// which is always there, counts as physical, and makes no sound.
+// ALSA's is always there, counts as physical, and makes no sound. JACK's own driver has the name in an alias.
+static bool is_midi_through(const jack_port_t *port)
+{
+    char first[512], second[512], *const aliases[] = {first, second};
+    if (strstr(jack_port_name(port), "Midi Through")) return true;
+    if (jack_port_name_size() > (int)sizeof first) return false;
+    const int n = jack_port_get_aliases(port, aliases);
+    for (int i = 0; i < n; i++)
+        if (strstr(aliases[i], "Midi-Through")) return true;
+    return false;
+}
+
+// The first port of these flags that is not ours and whose name holds this part. NULL: any that sounds.
 static bool find_among(fenby_jack_client *client, const char *type, unsigned long flags, const char *part,
                        char *name, size_t name_size)
 {
     const char **ports = jack_get_ports(client->jack, NULL, type, flags);
     bool found = false;
     for (size_t i = 0; ports && ports[i] && !found; i++) {
-        found = (part ? strstr(ports[i], part) != NULL : !strstr(ports[i], "Midi Through")) &&
-                !jack_port_is_mine(client->jack, jack_port_by_name(client->jack, ports[i]));
+        const jack_port_t *port = jack_port_by_name(client->jack, ports[i]);
+        found = port && !jack_port_is_mine(client->jack, port) &&
+                (part ? strstr(ports[i], part) != NULL : !is_midi_through(port));
         if (found) snprintf(name, name_size, "%s", ports[i]);
     }
     jack_free(ports);

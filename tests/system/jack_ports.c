@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
-// jack_ports CLIENT PORT...: a JACK client with these MIDI inputs, until it is killed. With "physical" before the first
-// they are those of devices.
+// jack_ports CLIENT PORT[=ALIAS]...: a JACK client with these MIDI inputs, until it is killed. With "physical" before
+// the first they are those of devices.
 #include <jack/jack.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,10 @@ int main(int argc, char **argv)
     jack_set_process_callback(jack, process, NULL);
     for (int i = 2 + is_physical; i < argc; i++) {
         const unsigned long flags = JackPortIsInput | (is_physical ? JackPortIsPhysical | JackPortIsTerminal : 0);
-        if (!jack_port_register(jack, argv[i], JACK_DEFAULT_MIDI_TYPE, flags, 0)) return 1;
+        char *const alias = strchr(argv[i], '=');
+        if (alias) *alias = 0;
+        jack_port_t *port = jack_port_register(jack, argv[i], JACK_DEFAULT_MIDI_TYPE, flags, 0);
+        if (!port || (alias && jack_port_set_alias(port, alias + 1))) return 1;
     }
     if (jack_activate(jack)) return 1;
     for (;;) pause();

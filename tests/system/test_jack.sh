@@ -198,6 +198,7 @@ test_auto() {
     synths=
     begin_server 48000 1024
     add_synth 'a2j:Midi Through [14] (playback): Midi Through Port-0' a2j physical
+    add_synth alsa:midi_playback_1=Midi-Through:midi/playback_1 alsa physical
     add_synth synth:in synth
     check_auto synth:in
     add_synth device:in device physical
@@ -210,7 +211,7 @@ test_auto() {
 add_synth() {  # PORT CLIENT [physical]
     $tied "$ports" "$2" ${3:-} "${1#*:}" &
     synths="$synths $!"
-    wait_for 5 has_text "$1" jack_lsp || bad "auto: no port $1"
+    wait_for 5 has_text "${1%%=*}" jack_lsp || bad "auto: no port $1"
 }
 has_text() { what=$1; shift; "$@" 2>/dev/null | grep -qF "$what"; }  # TEXT COMMAND...
 
