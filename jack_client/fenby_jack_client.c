@@ -387,11 +387,11 @@ static bool follow_server(fenby_jack_client *client, char *error, size_t error_s
 // ALSA's is always there, counts as physical, and makes no sound. JACK's own driver has the name in an alias.
 static bool is_midi_through(const jack_port_t *port)
 {
-    char first[512] = "", second[512] = "", *const aliases[] = {first, second};
+    char first[512], second[512], *const aliases[] = {first, second};
     if (strstr(jack_port_name(port), "Midi Through")) return true;
     if (jack_port_name_size() > (int)sizeof first) return false;
     const int n = jack_port_get_aliases(port, aliases);
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n && i < 2; i++)
         if (strstr(aliases[i], "Midi-Through")) return true;
     return false;
 }
