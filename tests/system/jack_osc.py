@@ -298,7 +298,7 @@ def open_session(manager, path, name):
     manager.send("/nsm/client/open", path, "a session", name)
     reply = manager.expect("/reply")
     check(reply and reply[0] == "/nsm/client/open", f"open was answered with {reply}")
-    ports = subprocess.run(["jack_lsp"], capture_output=True, text=True).stdout
+    ports = subprocess.run(["timeout", "5", "jack_lsp"], capture_output=True, text=True).stdout
     check(f"{name}:midi_out" in ports, f"there is no client {name}")
 
 
@@ -314,7 +314,7 @@ def quit_session(process):
 
 
 def connections(port):
-    lines = subprocess.run(["jack_lsp", "-c", port], capture_output=True, text=True).stdout.split("\n")
+    lines = subprocess.run(["timeout", "5", "jack_lsp", "-c", port], capture_output=True, text=True).stdout.split("\n")
     return [line.strip() for line in lines[1:] if line.strip()]
 
 
@@ -322,7 +322,7 @@ def nsm(program, folder):
     manager = Peer()
     first, second = os.path.join(folder, "one.nABC"), os.path.join(folder, "two.nXYZ")
     process = start(program, manager)
-    ports = subprocess.run(["jack_lsp"], capture_output=True, text=True).stdout
+    ports = subprocess.run(["timeout", "5", "jack_lsp"], capture_output=True, text=True).stdout
     check("midi_out" not in ports, "it joined JACK before a session was open")
     manager.send("/nsm/client/save")
     check(manager.expect("/error") is not None, "it saved without a session")
