@@ -47,6 +47,11 @@ static inline fenby_midi_message fenby_midi_controller(int channel, int controll
     return fenby_midi_message_of(0xb0, channel, controller, value);
 }
 
+static inline fenby_midi_message fenby_midi_all_notes_off(int channel)
+{
+    return fenby_midi_controller(channel, 123, 0);
+}
+
 // Zeros: no note sounds, no channel is bent.
 typedef struct {
     uint8_t channel_of_key[FENBY_MIDI_KEYS];  // 1 .. 16 where a key sounds; 0: silent

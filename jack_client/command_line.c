@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 #include "command_line.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,12 @@ bool fenby_split_setting(const char *setting, char symbol[FENBY_SYMBOL_SIZE], co
     snprintf(symbol, FENBY_SYMBOL_SIZE, "%.*s", (int)(equals - setting), setting);
     *value = equals + 1;
     return true;
+}
+
+bool fenby_ignores_hangup(void)
+{
+    struct sigaction hangup;
+    return sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
 }
 
 void fenby_describe_bad_option(int result, const char *argument, char *error, size_t error_size)

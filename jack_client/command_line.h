@@ -18,6 +18,9 @@ bool fenby_read_integer(const char *option, const char *text, int minimum, int m
 bool fenby_split_setting(const char *setting, char symbol[FENBY_SYMBOL_SIZE], const char **value, char *error,
                          size_t error_size);
 
+// Whether the program was told, by nohup say, to go on when its terminal ends.
+bool fenby_ignores_hangup(void);
+
 // Says what is wrong with the argument for which getopt_long returned '?' or ':'.
 void fenby_describe_bad_option(int result, const char *argument, char *error, size_t error_size);
 

@@ -12,6 +12,7 @@
 #include "../dsp/cqt.h"
 #include "../dsp/engine.h"
 #include "audio_file.h"
+#include "command_line.h"
 #include "info.h"
 #include "jobs.h"
 #include "midi_file.h"
@@ -45,16 +46,13 @@ static void interrupt(int number)
     interrupted = 1;
 }
 
-// A file that would be too large is an error like a full disk, not the end of the program. nohup has it ignore
-// the end of its terminal.
+// A file that would be too large is an error like a full disk, not the end of the program.
 static void handle_signals(void)
 {
     const struct sigaction stop = {.sa_handler = interrupt}, ignore = {.sa_handler = SIG_IGN};
-    struct sigaction hangup;
     sigaction(SIGINT, &stop, NULL);
     sigaction(SIGTERM, &stop, NULL);
-    sigaction(SIGHUP, NULL, &hangup);
-    if (hangup.sa_handler != SIG_IGN) sigaction(SIGHUP, &stop, NULL);
+    if (!fenby_ignores_hangup()) sigaction(SIGHUP, &stop, NULL);
     sigaction(SIGXFSZ, &ignore, NULL);
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../dsp/cqt.h"
+#include "command_line.h"
 #include "fenby_jack_clock.h"
 #include "fenby_jack_control.h"
 #include "fenby_jack_nsm.h"
@@ -122,16 +123,14 @@ static void *watch_signals(void *user)
     return NULL;
 }
 
-// To be called before there are other threads, which take over what is blocked. Under nohup a terminal's end stays
-// ignored.
+// To be called before there are other threads, which take over what is blocked.
 static bool catch_signals(program *p)
 {
     sigset_t signals;
-    struct sigaction hangup;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN) sigaddset(&signals, SIGHUP);
+    if (!fenby_ignores_hangup()) sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

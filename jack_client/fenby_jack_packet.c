@@ -2,6 +2,7 @@
 #include "fenby_jack_packet.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdint.h>
@@ -127,7 +128,7 @@ bool fenby_jack_message_text(const fenby_jack_message *message, int i, const cha
     if (message->types[i] != LO_STRING && message->types[i] != LO_SYMBOL) return false;
     *text = (const char *)message->arguments[i];
     for (const char *c = *text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) return false;  // it may come to be part of a line or a terminal's
+        if (iscntrl((unsigned char)*c)) return false;  // it may come to be part of a line or a terminal's
     return true;
 }
 

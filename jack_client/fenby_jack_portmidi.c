@@ -17,7 +17,6 @@
 
 enum {
     KEYS = 128,
-    ALL_NOTES_OFF = 123,  // controller
     LATENCY_MS = 2,      // added to every message, so that a thread that wakes late is still early enough
     LOOK_MS = 1000,      // between two looks at whether the device is still there
     RETRY_MS = 2000,
@@ -197,7 +196,7 @@ static void silence_device(fenby_jack_portmidi *portmidi)
     PmTimestamp last_ms = before_ms;
     for (int channel = 1; channel <= FENBY_MIDI_CHANNELS; channel++) {
         last_ms = before_ms;
-        send_after(portmidi, &last_ms, now_ms(portmidi), fenby_midi_controller(channel, ALL_NOTES_OFF, 0));
+        send_after(portmidi, &last_ms, now_ms(portmidi), fenby_midi_all_notes_off(channel));
     }
     for (int key = 0; key < KEYS; key++) portmidi->last_ms[key] = last_ms;
 }

@@ -6,7 +6,6 @@
 #include <time.h>
 
 enum {
-    ALL_NOTES_OFF = 123,  // controller
     PATIENCE_MS = 500,    // for the audio thread to end the notes
 };
 static const double MOST_HOLE_S = 0.5;  // a clock that goes farther at once is another one
@@ -77,7 +76,7 @@ static bool end_every_note(fenby_jack_rt *rt, const period *now)
 static bool silence_receivers(const period *now)
 {
     for (int channel = 1; channel <= FENBY_MIDI_CHANNELS; channel++) {
-        const fenby_midi_message message = fenby_midi_controller(channel, ALL_NOTES_OFF, 0);
+        const fenby_midi_message message = fenby_midi_all_notes_off(channel);
         if (!write_midi(now->midi, 0, &message)) return false;
     }
     return true;

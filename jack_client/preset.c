@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 #include "preset.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -42,7 +43,7 @@ typedef struct {
 static void make_printable(char *text)
 {
     for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 127) *text = ' ';
+        if (iscntrl((unsigned char)*text)) *text = ' ';
 }
 
 // Keeps the first error: later ones follow from it.

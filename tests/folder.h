@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: ISC
-// A folder for what a test writes, gone when the test ends, also when a REQUIRE ends it. A test that cannot remove it fails.
+// A folder for what a test writes, gone when the test ends, also when a REQUIRE ends it. A test that cannot remove it
+// fails.
 #ifndef FENBY_TEST_FOLDER_H
 #define FENBY_TEST_FOLDER_H
 

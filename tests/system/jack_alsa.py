@@ -2,14 +2,8 @@
 """jack_alsa.py CONSOLE: checks what the machine of jack_alsa.sh printed. Ends with "N passed, N failed"."""
 import sys
 
-passed = failed = 0
-
-
-def check(good, message):
-    global passed, failed
-    passed, failed = passed + bool(good), failed + (not good)
-    if not good:
-        print("FAILED:", message)
+import checks
+from checks import check
 
 
 def sections(path):
@@ -112,5 +106,5 @@ def main():
 
 
 main()
-print(f"{passed} passed, {failed} failed")
+checks.report()
 sys.exit(failed != 0)

@@ -19,16 +19,10 @@ import subprocess
 import sys
 import wave
 
+import checks
+from checks import check
+
 TOLERANCE = 0.999  # of the events must have left at their frame
-
-passed = failed = 0
-
-
-def check(good, message):
-    global passed, failed
-    passed, failed = passed + bool(good), failed + (not good)
-    if not good:
-        print("FAILED:", message)
 
 
 def read_played(path):
@@ -145,9 +139,9 @@ def main():
         broadcast = [(w[0] == "on", int(w[1]), int(w[2]), int(w[3])) for w in words]
         wanted = [(e["on"], e["key"], e["velocity"], e["frame"]) for e in events]
         check(broadcast == wanted, "OSC had other notes")
-    if failed and busy:  # a client that is too slow is heard with an old buffer
+    if checks.failed and busy:  # a client that is too slow is heard with an old buffer
         sys.exit(2)
-    print(f"{passed} passed, {failed} failed")
+    checks.report()
 
 
 main()

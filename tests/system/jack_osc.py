@@ -19,16 +19,10 @@ import subprocess
 import sys
 import time
 
+import checks
+from checks import check
+
 PARAMETERS = 24  # in dsp/parameters.h
-
-passed = failed = 0
-
-
-def check(good, message):
-    global passed, failed
-    passed, failed = passed + bool(good), failed + (not good)
-    if not good:
-        print("FAILED:", message)
 
 
 # --- packets --------------------------------------------------------------------------------------------------
@@ -361,7 +355,7 @@ def main():
         flood(int(arguments[0]), float(arguments[1]))
     if what == "nsm":
         nsm(*arguments)
-    print(f"{passed} passed, {failed} failed")
+    checks.report()
 
 
 main()

@@ -16,17 +16,11 @@ import sys
 import termios
 import time
 
+import checks
+from checks import check
+
 PIPE_BYTES = 4096
 IFLAG, LFLAG = 0, 3
-
-passed = failed = 0
-
-
-def check(good, message):
-    global passed, failed
-    passed, failed = passed + bool(good), failed + (not good)
-    if not good:
-        print("FAILED:", message)
 
 
 class Terminal:
@@ -139,7 +133,7 @@ def main():
     full(program, port)
     later(program, port)
     lines(program)
-    print(f"{passed} passed, {failed} failed")
+    checks.report()
 
 
 main()
