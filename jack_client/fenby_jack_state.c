@@ -68,8 +68,8 @@ static char *next_word(char **line)
     return word;
 }
 
-// Undoes write_name, in place.
-static void read_name(char *name)
+// Undoes write_name, in place. Only names have been written so: what is set goes into messages of one line.
+static const char *read_name(char *name)
 {
     char *to = name;
     for (const char *from = name; *from; from++) {
@@ -81,6 +81,7 @@ static void read_name(char *name)
         *to++ = c;
     }
     *to = 0;
+    return name;
 }
 
 static bool copy(char *to, size_t size, const char *from)
@@ -93,18 +94,17 @@ static bool take_line(fenby_jack_state *state, char *line, char *error, size_t e
     const char *const kind = next_word(&line);
     bool good = true;
     if (!*kind || *kind == '#') return true;
-    read_name(line);
     if (!strcmp(kind, "set")) {
         const char *const symbol = next_word(&line);
         return fenby_jack_state_set(state, symbol, line, error, error_size);
     }
     if (!strcmp(kind, "preset")) {
-        good = copy(state->preset, sizeof state->preset, line);
+        good = copy(state->preset, sizeof state->preset, read_name(line));
     } else if (!strcmp(kind, "model")) {
-        good = copy(state->model, sizeof state->model, line);
+        good = copy(state->model, sizeof state->model, read_name(line));
     } else if (!strcmp(kind, "link")) {
         const char *const ours = next_word(&line);
-        good = *line && fenby_jack_links_add(&state->links, ours, line, false);
+        good = *line && fenby_jack_links_add(&state->links, ours, read_name(line), false);
     } else {
         snprintf(error, error_size, "'%.64s' is unknown, expected preset, model, set or link", kind);
         return false;

@@ -355,6 +355,8 @@ test_command_line() {
     check "model" refuses '/dev/null: is no regular file' --model /dev/null --no-start-server
     echo nonsense >"$folder/nonsense"
     check "state" refuses 'nonsense:1: is no state' --state "$folder/nonsense"
+    printf 'fenby-jack state 1\nset mode a\\nb\n' >"$folder/nonsense"
+    check "state: a value" refuses 'nonsense:2: mode: .a.nb. is not a choice' --state "$folder/nonsense"
     check "recording" refuses '/nowhere' --record /nowhere/at/all.mid --wait --osc-port off
     echo yesterday >"$folder/kept.mid"
     check "no server" refuses 'no JACK server is running' --no-start-server --record "$folder/kept.mid"
