@@ -63,7 +63,8 @@ LIBRARY     = $(BUILD)/libfenby.a
 LV2_TESTS   = $(patsubst tests/%.c,$(BUILD)/tests/%,tests/test_ttl.c $(wildcard tests/system/test_lv2_*.c))
 TESTS       = $(filter-out $(LV2_TESTS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/test_*.c))) \
               $(if $(filter yes,$(LV2)),$(LV2_TESTS)) $(if $(filter yes,$(JACK)),$(JACK_TESTS)) \
-              $(if $(filter yesyes,$(LV2)$(JACK)$(SANITIZE)),tests/system/test_lv2_jalv.sh)
+              $(if $(filter yesyes,$(LV2)$(JACK)$(SANITIZE)),tests/system/test_lv2_jalv.sh) \
+              tests/test_music.sh
 # TSan does not see how PipeWire's library hands over its buffers.
 JACK_SCRIPTS = $(filter-out $(if $(filter-out yes,$(LV2)),%_ui.sh) $(if $(filter thread,$(SANITIZE)),%_pipewire.sh), \
                             $(wildcard tests/system/test_jack*.sh))

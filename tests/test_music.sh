@@ -1,14 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# test_music.sh FENBY: renders the project's own tunes, transcribes them and asserts how much was heard.
+# test_music.sh: renders the project's own tunes, transcribes them and asserts how much was heard.
 set -u
-here=$(dirname "$0") fenby=$1
-build=$(dirname "$fenby") folder=$(mktemp -d)
+here=$(dirname "$0") fenby=$BUILD/fenby folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 passed=0 failed=0
 
 heard() {  # TUNE PROGRAM AT_LEAST
-    "$here/music/render.sh" "$build/tests/music/compose" "$1" "$2" "$folder" &&
+    "$here/music/render.sh" "$BUILD/tests/music/compose" "$1" "$2" "$folder" &&
         "$fenby" "$folder/$1.wav" --quiet -o "$folder/$1-heard.mid" --csv "$folder/$1-heard.csv" &&
         figures=$(awk -F, -f "$here/music/compare.awk" "$folder/$1.csv" "$folder/$1-heard.csv") || figures=0
     if echo "$figures" | awk -v least="$3" '{ exit !($1 >= least) }'; then

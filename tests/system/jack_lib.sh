@@ -71,7 +71,7 @@ start_fenby() {  # OPTION...; $under: a command in front of it
 }
 
 joined() {
-    wait_for 5 has_port fenby:midi_out || bad "fenby-jack does not join JACK"
+    wait_for 5 has_port fenby:midi_out || bad "fenby-jack does not join JACK: $(cat "$folder/errors")"
     sleep 0.3
 }
 
