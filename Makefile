@@ -69,8 +69,9 @@ TESTS       = $(filter-out $(LV2_TESTS),$(patsubst tests/%.c,$(BUILD)/tests/%,$(
 JACK_SCRIPTS = $(filter-out $(if $(filter-out yes,$(LV2)),%_ui.sh) $(if $(filter thread,$(SANITIZE)),%_pipewire.sh), \
                             $(wildcard tests/system/test_jack*.sh))
 JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) $(JACK_SCRIPTS)
+PRELOADED   = $(addprefix $(BUILD)/tests/system/jack_,witness.so portmidi.so slow_disk.so)
 JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_ports \
-              $(BUILD)/tests/system/jack_witness.so $(BUILD)/tests/system/jack_portmidi.so
+              $(PRELOADED)
 TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
 
 # What the programs in jack_client/ are made of: main file, and the modules that each one wants.
@@ -82,7 +83,7 @@ JACK_SOURCES = $(filter-out jack_client/fenby_jack_$(if $(filter yes,$(LV2)),no_
 JACK_OBJECTS = $(JACK_SOURCES:%.c=$(BUILD)/%.o)
 JACK_PKGS    = $(FENBY_PKGS) jack liblo $(if $(filter yes,$(LV2)),x11)
 ifeq ($(LV2),yes)
-WINDOW_OBJECTS = $(addprefix $(BUILD)/plugin/,recent_notes.o view_data.o ui/view.o ui/window.o)
+WINDOW_OBJECTS = $(addprefix $(BUILD)/plugin/,notes_saver.o recent_notes.o view_data.o ui/view.o ui/window.o)
 endif
 
 PROGRAMS = $(BUILD)/fenby $(if $(filter yes,$(JACK)),$(BUILD)/fenby-jack)
@@ -202,7 +203,7 @@ $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_ports: TEST_PKGS = 
 $(BUILD)/tests/system/jack_window: TEST_PKGS = x11
 tests/system/test_jack_ui.sh: $(BUILD)/tests/system/jack_window
 $(BUILD)/tests/system/jack_tiny: $(wildcard tests/*.h)
-$(BUILD)/tests/system/jack_witness.so $(BUILD)/tests/system/jack_portmidi.so: $(BUILD)/%.so: %.c
+$(PRELOADED): $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(FLAGS)) $(CFLAGS) -fvisibility=default -shared $< -o $@
 $(JACK_SCRIPTS): $(JACK_TOOLS) $(BUILD)/tests/system/test_jack_recorder

@@ -317,6 +317,8 @@ static void end(program *p, char *error)
     p->awaited = disk;
     if (!fenby_jack_control_free(p->control, last_error, sizeof last_error) && !*error)
         memcpy(error, last_error, sizeof last_error);
+    if (p->window && !fenby_jack_window_saved(p->window, last_error, sizeof last_error) && !*error)
+        memcpy(error, last_error, sizeof last_error);
     fenby_jack_nsm_free(p->nsm);
     fenby_jack_osc_free(p->osc);
     p->awaited = midi_device;

@@ -37,3 +37,9 @@ bool fenby_jack_window_update(fenby_jack_window *window)
     (void)window;
     return true;
 }
+
+bool fenby_jack_window_saved(fenby_jack_window *window, char *error, size_t error_size)
+{
+    (void)window, (void)error, (void)error_size;
+    return true;
+}

@@ -11,7 +11,7 @@
 #include "../dsp/event.h"
 #include "../dsp/features.h"
 #include "../dsp/ring.h"
-#include "../plugin/recent_notes.h"
+#include "../plugin/notes_saver.h"
 #include "../plugin/ui/view.h"
 #include "../plugin/ui/window.h"
 
@@ -25,6 +25,7 @@ struct fenby_jack_window {
     fenby_view *view;
     fenby_window *window;
     fenby_recent_notes *recent;
+    fenby_notes_saver *saver;
     fenby_ring *hops;  // worker to control
     atomic_bool is_watched;
     char model[PATH_MAX];  // as shown
@@ -56,10 +57,9 @@ static void save_notes(void *user, int64_t from, int64_t to, int lowest, int hig
     snprintf(text, sizeof text, "fenby-jack " FENBY_VERSION ", model %s", status.model);
     fenby_new_midi_path(path, sizeof path);
     const int64_t now = view_frame(fenby_jack_control_now_s(window->control));
-    const int n = fenby_recent_notes_save(window->recent, path, from, to, lowest, highest, now, text, error,
-                                          sizeof error);
-    snprintf(text, sizeof text, "%d note%s saved: %s", n, n == 1 ? "" : "s", path);
-    fenby_view_show_message(window->view, n < 0 ? error : text);
+    const fenby_notes_range range = {from, to, lowest, highest};
+    if (!fenby_notes_saver_begin(window->saver, window->recent, path, &range, now, text, error, sizeof error))
+        fenby_view_show_message(window->view, error);
 }
 
 // --- what it is told -----------------------------------------------------------------------------------------
@@ -120,12 +120,22 @@ static void show_settings(fenby_jack_window *window)
 bool fenby_jack_window_update(fenby_jack_window *window)
 {
     fenby_view_hop hop;
+    char line[PATH_MAX + 128];
+    bool good;
+    if (fenby_notes_saver_tell(window->saver, false, &good, line, sizeof line))
+        fenby_view_show_message(window->view, line);
     while (fenby_ring_read(window->hops, &hop, 1)) fenby_view_add_hop(window->view, &hop);
     show_figures(window);
     show_settings(window);
     const bool is_open = fenby_window_idle(window->window);
     atomic_store_explicit(&window->is_watched, fenby_window_visible(window->window), memory_order_relaxed);
     return is_open;
+}
+
+bool fenby_jack_window_saved(fenby_jack_window *window, char *error, size_t error_size)
+{
+    bool good = true;
+    return !fenby_notes_saver_tell(window->saver, true, &good, error, error_size) || good;
 }
 
 // --- life ----------------------------------------------------------------------------------------------------
@@ -135,8 +145,9 @@ static bool begin(fenby_jack_window *window, char *error, size_t error_size)
     const fenby_view_actions actions = {window, set_parameter, touch_parameter, save_notes};
     window->view = fenby_view_new(&actions);
     window->recent = fenby_recent_notes_new(FENBY_SAMPLE_RATE);
+    window->saver = fenby_notes_saver_new(NULL, NULL);
     window->hops = fenby_ring_new(sizeof(fenby_view_hop), HOPS);
-    if (!window->view || !window->recent || !window->hops) {
+    if (!window->view || !window->recent || !window->saver || !window->hops) {
         snprintf(error, error_size, "not enough memory for a window");
         return false;
     }
@@ -163,6 +174,7 @@ void fenby_jack_window_free(fenby_jack_window *window)
     if (!window) return;
     fenby_window_free(window->window);
     fenby_view_free(window->view);
+    fenby_notes_saver_free(window->saver);
     fenby_recent_notes_free(window->recent);
     fenby_ring_free(window->hops);
     free(window);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // The window of fenby-jack: the plugin's view (plugin/ui/view.h), fed by the engine's tap and by the notes that
-// have left. It keeps the notes of the last ten minutes, to be saved from the window.
+// have left. It keeps the notes of the last ten minutes, to be saved from the window, by a thread of their own.
 //
 // Thread: control; _hop is the worker's. Allocation: in _new; and cairo's and Xlib's own while drawing. Errors:
 // one line. Where the X server goes, Xlib ends the program by exit().
@@ -27,5 +27,8 @@ void fenby_jack_window_say(fenby_jack_window *window, const char *line);
 
 // Draws, if it is time to, and does what pointer and keyboard ask for. False when it has been closed.
 bool fenby_jack_window_update(fenby_jack_window *window);
+
+// Waits until the notes that are being saved are on the disk. False with one line: they are not.
+bool fenby_jack_window_saved(fenby_jack_window *window, char *error, size_t error_size);
 
 #endif

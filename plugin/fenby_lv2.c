@@ -72,7 +72,7 @@ static void cleanup(LV2_Handle instance)
         sem_post(&p->wake);
         pthread_join(p->thread, NULL);
     }
-    fenby_plugin_end_save(p);
+    fenby_notes_saver_free(p->saver);
     for (int i = 0; i < MOST_CHANNELS; i++) fenby_thru_free(p->rt.thru[i]);
     fenby_engine_free(p->engine);
     fenby_ring_free(p->commands);
@@ -100,7 +100,8 @@ static bool open_plugin(fenby_plugin *p, const LV2_Options_Option *options, char
     p->sent = fenby_ring_new(sizeof(fenby_sent_note), SENT_NOTES);
     p->hops = fenby_ring_new(sizeof(fenby_view_hop), VIEW_HOPS);
     p->recent = fenby_recent_notes_new(p->rate_hz);
-    if (!p->commands || !p->reports || !p->sent || !p->hops || !p->recent) {
+    p->saver = fenby_notes_saver_new(fenby_plugin_saved, p);
+    if (!p->commands || !p->reports || !p->sent || !p->hops || !p->recent || !p->saver) {
         snprintf(error, error_size, "not enough memory");
         return false;
     }

@@ -26,8 +26,8 @@
 #include "../dsp/ring.h"
 #include "messages.h"
 #include "model_store.h"
+#include "notes_saver.h"
 #include "ports.h"
-#include "recent_notes.h"
 #include "thru.h"
 
 enum { MOST_PORTS = FENBY_PORT_AUDIO + 4, MOST_CHANNELS = 2, ERROR_SIZE = PATH_MAX + 256 };
@@ -35,8 +35,7 @@ enum { MOST_PORTS = FENBY_PORT_AUDIO + 4, MOST_CHANNELS = 2, ERROR_SIZE = PATH_M
 // Audio thread to worker.
 typedef struct {
     enum { LOAD_MODEL, SAVE_NOTES } type;
-    int64_t from, to;
-    int lowest, highest;
+    fenby_notes_range range;  // of the notes to save
     char path[PATH_MAX];
 } fenby_command;
 
@@ -72,16 +71,7 @@ typedef struct {
     pthread_mutex_t work_lock;
     fenby_model *model;
     fenby_recent_notes *recent;
-    struct {
-        pthread_t thread;  // has_thread: it runs, or is_done and waits to be joined
-        bool has_thread;
-        atomic_bool is_done;
-        fenby_command command;
-        fenby_recent_notes *notes;  // a copy
-        int64_t now;
-        int n_saved;  // -1: none, for an error
-        char text[ERROR_SIZE], error[ERROR_SIZE];
-    } save;
+    fenby_notes_saver *saver;
 
     // State: under the state lock, never taken by the audio thread.
     pthread_mutex_t state_lock;
@@ -127,8 +117,8 @@ void fenby_plugin_load_restored(fenby_plugin *p);
 void fenby_plugin_tap(void *user, const float *cqt_frame, const float *onset, const float *sounding,
                       int64_t end_frame);
 
-// Waits until no notes are being saved, however long that takes. Neither run() nor the worker is running.
-void fenby_plugin_end_save(fenby_plugin *p);
+// The saver's on_done: has run() wake the worker, which tells what was saved.
+void fenby_plugin_saved(void *plugin);
 
 // Our own thread; stopped by `quit` and a wake-up.
 void *fenby_plugin_thread(void *instance);

@@ -44,10 +44,10 @@ void fenby_recent_notes_add(fenby_recent_notes *r, const fenby_sent_note *note)
 }
 
 // Ends pass when their note has; where it has not, they find no note to end.
-static bool wanted(const fenby_sent_note *note, int64_t from, int64_t to, int lowest, int highest)
+static bool wanted(const fenby_sent_note *note, const fenby_notes_range *range)
 {
-    if (note->key < lowest || note->key > highest || note->frame < from) return false;
-    return !note->velocity || note->frame <= to;
+    if (note->key < range->lowest || note->key > range->highest || note->frame < range->from) return false;
+    return !note->velocity || note->frame <= range->to;
 }
 
 static uint64_t first_kept(const fenby_recent_notes *r)
@@ -57,28 +57,27 @@ static uint64_t first_kept(const fenby_recent_notes *r)
 
 // Where the first of the wanted notes begins. They are kept in the order in which they were sent, not quite in
 // that of their sounds.
-static int64_t first_onset(const fenby_recent_notes *r, int64_t from, int64_t to, int lowest, int highest)
+static int64_t first_onset(const fenby_recent_notes *r, const fenby_notes_range *range)
 {
     int64_t first = INT64_MAX;
     for (uint64_t i = first_kept(r); i < r->added; i++) {
         const fenby_sent_note *note = &r->notes[i % ROOM];
-        if (note->velocity && note->frame < first && wanted(note, from, to, lowest, highest))
-            first = note->frame;
+        if (note->velocity && note->frame < first && wanted(note, range)) first = note->frame;
     }
     return first;
 }
 
 // Collects the notes; an end whose start was not taken does nothing.
-static bool collect(const fenby_recent_notes *r, int64_t from, int64_t to, int lowest, int highest, int64_t now,
-                    fenby_notes *notes, int *channel)
+static bool collect(const fenby_recent_notes *r, fenby_notes_range range, int64_t now, fenby_notes *notes,
+                    int *channel)
 {
     const int64_t oldest = now - (int64_t)(MINUTES * 60 * r->rate_hz);
-    if (from < oldest) from = oldest;
-    const int64_t start = first_onset(r, from, to, lowest, highest);
+    if (range.from < oldest) range.from = oldest;
+    const int64_t start = first_onset(r, &range);
     if (start == INT64_MAX) return true;
     for (uint64_t i = first_kept(r); i < r->added; i++) {
         const fenby_sent_note *note = &r->notes[i % ROOM];
-        if (!wanted(note, from, to, lowest, highest)) continue;
+        if (!wanted(note, &range)) continue;
         const fenby_event event = {
             .frame = note->frame - start,
             .sound_frame = note->frame - start,
@@ -93,14 +92,14 @@ static bool collect(const fenby_recent_notes *r, int64_t from, int64_t to, int l
     return true;
 }
 
-int fenby_recent_notes_save(const fenby_recent_notes *r, const char *path, int64_t from, int64_t to, int lowest,
-                            int highest, int64_t now, const char *text, char *error, size_t error_size)
+int fenby_recent_notes_save(const fenby_recent_notes *r, const char *path, const fenby_notes_range *range,
+                            int64_t now, const char *text, char *error, size_t error_size)
 {
     fenby_output_file output;
     fenby_midi_file midi;
     fenby_notes notes = {0};
     int channel = 1, count = -1;
-    if (!collect(r, from, to, lowest, highest, now, &notes, &channel)) {
+    if (!collect(r, *range, now, &notes, &channel)) {
         snprintf(error, error_size, "%s: not enough memory to write it", path);
     } else if (notes.count == 0) {
         snprintf(error, error_size, "no notes to save");

@@ -17,16 +17,21 @@ typedef struct {
     uint8_t key, velocity, channel;  // velocity 0: the note ends; channel 1 .. 16
 } fenby_sent_note;
 
+// Those that began in from .. to, on the keys lowest .. highest.
+typedef struct {
+    int64_t from, to;
+    int lowest, highest;
+} fenby_notes_range;
+
 fenby_recent_notes *fenby_recent_notes_new(double rate_hz);
 fenby_recent_notes *fenby_recent_notes_copy(const fenby_recent_notes *notes);
 void fenby_recent_notes_free(fenby_recent_notes *notes);
 
 void fenby_recent_notes_add(fenby_recent_notes *notes, const fenby_sent_note *note);
 
-// Writes the notes that began in from .. to, on the keys lowest .. highest, as a MIDI file that begins with the
-// first of them. Those which sound on end at now. Returns how many there were, or -1 with one line in error.
-int fenby_recent_notes_save(const fenby_recent_notes *notes, const char *path, int64_t from, int64_t to,
-                            int lowest, int highest, int64_t now, const char *text, char *error,
-                            size_t error_size);
+// Writes the notes in the range as a MIDI file that begins with the first of them. Those which sound on end at now.
+// Returns how many there were, or -1 with one line in error. It waits for the disk: notes_saver.h does not.
+int fenby_recent_notes_save(const fenby_recent_notes *notes, const char *path, const fenby_notes_range *range,
+                            int64_t now, const char *text, char *error, size_t error_size);
 
 #endif

@@ -326,10 +326,10 @@ static void take_save(fenby_plugin *p, const LV2_Atom_Object *object)
 {
     fenby_command c = {
         .type = SAVE_NOTES,
-        .from = number(p, fenby_atom_property(object, p->urids.save_from), INT64_MIN),
-        .to = number(p, fenby_atom_property(object, p->urids.save_to), INT64_MAX),
-        .lowest = (int)number(p, fenby_atom_property(object, p->urids.save_lowest), 0),
-        .highest = (int)number(p, fenby_atom_property(object, p->urids.save_highest), 127),
+        .range.from = number(p, fenby_atom_property(object, p->urids.save_from), INT64_MIN),
+        .range.to = number(p, fenby_atom_property(object, p->urids.save_to), INT64_MAX),
+        .range.lowest = (int)number(p, fenby_atom_property(object, p->urids.save_lowest), 0),
+        .range.highest = (int)number(p, fenby_atom_property(object, p->urids.save_highest), 127),
     };
     if (read_path(p, fenby_atom_property(object, p->urids.save_path), c.path) && *c.path) give_command(p, &c);
 }

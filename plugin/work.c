@@ -66,59 +66,32 @@ void fenby_plugin_load_restored(fenby_plugin *p)
     if (restored && load_model(p, path)) tell(p, MODEL_IS, path);
 }
 
-// --- saving: a thread, one at a time --------------------------------------------------------------------------
+// --- saving --------------------------------------------------------------------------------------------------
 
-static void *save_notes(void *instance)
+void fenby_plugin_saved(void *plugin)
 {
-    fenby_plugin *p = instance;
-    const fenby_command *c = &p->save.command;
-    p->save.n_saved = fenby_recent_notes_save(p->save.notes, c->path, c->from, c->to, c->lowest, c->highest,
-                                              p->save.now, p->save.text, p->save.error, sizeof p->save.error);
-    atomic_store(&p->save.is_done, true);
-    atomic_store(&p->work_waits, true);  // run() wakes the worker
-    return NULL;
-}
-
-void fenby_plugin_end_save(fenby_plugin *p)
-{
-    if (!p->save.has_thread) return;
-    pthread_join(p->save.thread, NULL);
-    fenby_recent_notes_free(p->save.notes);
-    p->save.has_thread = false;
+    atomic_store(&((fenby_plugin *)plugin)->work_waits, true);
 }
 
 static void begin_save(fenby_plugin *p, const fenby_command *c)
 {
-    char text[ERROR_SIZE];
-    if (p->save.has_thread) {
-        snprintf(text, sizeof text, "still saving: %s", p->save.command.path);
-        tell(p, MESSAGE, text);
-        return;
-    }
-    snprintf(p->save.text, sizeof p->save.text, "Fenby " FENBY_VERSION ", model %s",
+    char text[ERROR_SIZE], error[ERROR_SIZE];
+    snprintf(text, sizeof text, "Fenby " FENBY_VERSION ", model %s",
              fenby_weights_name(fenby_model_weights(p->model)));
-    p->save.command = *c;
-    p->save.now = atomic_load(&p->clock_frames);
-    p->save.notes = fenby_recent_notes_copy(p->recent);
-    atomic_store(&p->save.is_done, false);
-    p->save.has_thread = p->save.notes && !pthread_create(&p->save.thread, NULL, save_notes, p);
-    if (p->save.has_thread) return;
-    fenby_recent_notes_free(p->save.notes);
-    snprintf(text, sizeof text, "%s: not enough memory to write it", c->path);
-    tell_error(p, text);
+    const int64_t now = atomic_load(&p->clock_frames);
+    if (!fenby_notes_saver_begin(p->saver, p->recent, c->path, &c->range, now, text, error, sizeof error))
+        tell_error(p, error);
 }
 
 static void tell_saved(fenby_plugin *p)
 {
-    if (!p->save.has_thread || !atomic_load(&p->save.is_done)) return;
-    fenby_plugin_end_save(p);
-    const int n = p->save.n_saved;
-    char text[ERROR_SIZE];
-    snprintf(text, sizeof text, "%d note%s saved: %s", n, n == 1 ? "" : "s", p->save.command.path);
-    if (n < 0)
-        tell_error(p, p->save.error);
+    char line[ERROR_SIZE];
+    bool good;
+    if (!fenby_notes_saver_tell(p->saver, false, &good, line, sizeof line)) return;
+    if (good)
+        tell(p, MESSAGE, line);
     else
-        tell(p, MESSAGE, text);
+        tell_error(p, line);
 }
 
 // --- working -------------------------------------------------------------------------------------------------

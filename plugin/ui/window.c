@@ -72,7 +72,8 @@ static bool open_window(fenby_window *w, Window parent, const char *title)
     const int screen = DefaultScreen(d);
     XSetWindowAttributes attributes = {
         .event_mask = ExposureMask | StructureNotifyMask | VisibilityChangeMask | ButtonPressMask |
-                      ButtonReleaseMask | PointerMotionMask | KeyPressMask,
+                      ButtonReleaseMask | PointerMotionMask | KeyPressMask |
+                      KeyReleaseMask,
     };
     w->window =
         XCreateWindow(d, parent ? parent : RootWindow(d, screen), 0, 0, (unsigned)w->width, (unsigned)w->height,
@@ -199,6 +200,16 @@ static void take_key(fenby_window *w, XKeyEvent *event)
     if (XLookupString(event, text, sizeof text, NULL, NULL) == 1) fenby_view_key(w->view, text[0]);
 }
 
+// A key that is held comes again and again, as released and pressed at one time.
+static void pass_over_repeat(fenby_window *w, const XKeyEvent *released)
+{
+    XEvent next;
+    if (XEventsQueued(w->display, QueuedAfterReading) == 0) return;
+    XPeekEvent(w->display, &next);
+    if (next.type == KeyPress && next.xkey.time == released->time && next.xkey.keycode == released->keycode)
+        XNextEvent(w->display, &next);
+}
+
 static void take_event(fenby_window *w, XEvent *event)
 {
     switch (event->type) {
@@ -215,6 +226,7 @@ static void take_event(fenby_window *w, XEvent *event)
             break;
         case MotionNotify: take_motion(w, &event->xmotion); break;
         case KeyPress: take_key(w, &event->xkey); break;
+        case KeyRelease: pass_over_repeat(w, &event->xkey); break;
         case ClientMessage:
             if ((Atom)event->xclient.data.l[0] == w->delete_window) w->closed = true;
             break;

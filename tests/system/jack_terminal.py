@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Runs fenby-jack, which waits for a JACK server, on terminals that take no more output.
 
-    jack_terminal.py FENBY_JACK OSC_PORT
+    jack_terminal.py FENBY_JACK OSC_PORT OSC_PORT
 
 Ends with the line "N passed, N failed".
 """
+import concurrent.futures
 import fcntl
 import os
 import pty
@@ -128,11 +129,13 @@ def lines(program):
 
 
 def main():
-    program, port = sys.argv[1:]
-    calm(program)
-    full(program, port)
-    later(program, port)
-    lines(program)
+    """They mostly wait, so all at a time."""
+    program, one_port, another = sys.argv[1:]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        done = [pool.submit(calm, program), pool.submit(full, program, one_port),
+                pool.submit(later, program, another), pool.submit(lines, program)]
+    for test in done:
+        test.result()
     checks.report()
 
 

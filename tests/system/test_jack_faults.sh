@@ -222,7 +222,8 @@ all_silenced() { [ "$(n_silenced)" -ge "$1" ]; }
 # --- the terminal ---------------------------------------------------------------------------------------------
 
 test_terminal() {
-    python3 $here/jack_terminal.py "$fenby_jack" "$(python3 $here/jack_osc.py port)" >"$folder/terminal.log" 2>&1
+    python3 $here/jack_terminal.py "$fenby_jack" $(python3 $here/jack_osc.py port) $(python3 $here/jack_osc.py port) \
+        >"$folder/terminal.log" 2>&1
     add "$folder/terminal.log"
 }
 

@@ -37,10 +37,13 @@ look() {
     check "ui: $n_blue pixels show sound" [ "$n_blue" -gt 2000 ]
 }
 
-save() {
+press_save() {
     rm -rf "$XDG_MUSIC_DIR"
     mkdir "$XDG_MUSIC_DIR"
     "$window" fenby key s
+}
+
+check_saved() {
     wait_for 5 test -e "$XDG_MUSIC_DIR"/*.mid
     saved=$("$recorder" "$XDG_MUSIC_DIR"/*.mid)
     check "ui: saved '$saved', played $(n_on)" [ "$saved" = "$(n_on) notes " ]
@@ -61,7 +64,8 @@ test_window() {
     joined
     play "$folder/48000.wav" 0.5
     look
-    save
+    press_save
+    check_saved
     change_mode
     "$window" fenby close
     end_fenby
@@ -73,6 +77,41 @@ test_window() {
     stop_server
     stop_screen
 }
+
+# A disk that takes its time holds up nothing but the end; then it is whole, or said that it is not.
+test_slow_disk() {
+    [ -n "$preload" ] || return
+    port=$(python3 $here/jack_osc.py port)
+    export JACK_SLOW_DISK=$folder/slow
+    start_screen
+    begin_server 48000 128
+    for fails in '' x; do
+        LD_PRELOAD=${preload%witness.so}slow_disk.so start_fenby --ui --osc-port "$port"
+        joined
+        play "$folder/48000.wav" 0.5
+        : >"$JACK_SLOW_DISK"
+        press_save
+        sleep 0.5
+        answer=$(timeout 2 python3 $here/jack_osc.py send "$port" /fenby/panic)
+        check "ui: slow disk: OSC answers '$answer'" says_done "$answer"
+        "$window" fenby close
+        sleep 0.5
+        check "ui: slow disk: fenby-jack has ended" kill -0 "$program"
+        check "ui: slow disk: it is there already" [ ! -e "$XDG_MUSIC_DIR"/*.mid ]
+        if [ "$fails" ]; then echo >"$JACK_SLOW_DISK"; else rm "$JACK_SLOW_DISK"; fi
+        end_fenby
+        if [ "$fails" ]; then
+            check "ui: bad disk: ended with $status" [ "$status" -eq 1 ]
+            check "ui: bad disk: no message" says 'fenby-20.*.mid: .*Input/output error' "$folder/errors"
+        else
+            check "ui: slow disk: ended with $status" [ "$status" -eq 0 ]
+            check_saved
+        fi
+    done
+    stop_server
+    stop_screen
+}
+says_done() { case $1 in /fenby/done*) true ;; *) false ;; esac; }
 
 # The X server goes while notes sound.
 test_lost_screen() {
@@ -94,6 +133,6 @@ test_lost_screen() {
 
 make_music
 DISPLAY= check "ui: no display" refuses 'no X11 display' --ui --no-start-server
-for test in window lost_screen; do try "$test"; done
+for test in window slow_disk lost_screen; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

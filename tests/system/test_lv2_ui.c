@@ -364,14 +364,20 @@ static void drag(const shown_ui *u, int x0, int y0, int x1, int y1)
     send_button(u, ButtonRelease, x1, y1, 1);
 }
 
-static void press_key(const shown_ui *u, KeySym key)
+// As long as a keyboard takes to send it so many times more.
+static void hold_key(const shown_ui *u, KeySym key, int repeats)
 {
-    XEvent event = {.xkey = {.type = KeyPress,
-                             .display = display,
+    XEvent event = {.xkey = {.display = display,
                              .window = u->window,
                              .keycode = XKeysymToKeycode(display, key),
                              .same_screen = True}};
-    XSendEvent(display, u->window, True, KeyPressMask, &event);
+    for (int i = 0; i <= repeats; i++) {
+        event.type = KeyPress;
+        XSendEvent(display, u->window, True, KeyPressMask, &event);
+        event.type = KeyRelease;
+        event.xkey.time += 33;
+        XSendEvent(display, u->window, True, KeyReleaseMask, &event);
+    }
     XSync(display, False);
 }
 
@@ -433,8 +439,10 @@ static void test_screen(void)
     // What did I just play?
     click(&u, 800, 425, 1);
     check_saved(&u, "the button", h->notes, h->notes);
-    press_key(&u, XK_s);
+    const int saves = u.saves;
+    hold_key(&u, XK_s, 5);
     check_saved(&u, "the key", h->notes, h->notes);
+    CHECK(u.saves == saves + 1, "the key was held and saved %d times", u.saves - saves);
     drag(&u, ROLL_LEFT + 2, ROLL_TOP + 2, ROLL_RIGHT - 2, row_of_key(60));
     int high = 0;
     for (int i = 0; i < h->n_events; i++) high += h->events[i].bytes[0] == 0x90 && h->events[i].bytes[1] >= 60;
