@@ -28,6 +28,7 @@ one() {  # TEST: says in one piece how it went, and adds a line to the counts
             sed 's/^/    /' "$log" | tail -n 40
             echo "FAILED $name (exit $status)"
         fi
+        grep '^left out' "$log"
         printf '%-24s %6d passed %4d failed %4d s\n' "$name" "$p" "$f" $(($(date +%s) - begun))
     } >"$log.said"
     cat "$log.said"

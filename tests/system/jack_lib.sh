@@ -18,6 +18,7 @@ unset NSM_URL PIPEWIRE_RUNTIME_DIR
 preload=$PWD/$witness
 case $BUILD in /*) preload=$witness ;; esac
 if grep -q '__[at]san_init' "$fenby_jack"; then preload=; fi
+preloads() { [ -n "$preload" ] || { echo "left out under a sanitizer: $1"; false; }; }  # WHAT
 
 # Fonts stay in memory until the end.
 echo leak:libfontconfig >"$folder/suppressions"

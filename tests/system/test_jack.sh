@@ -47,9 +47,9 @@ test_round_trips() {
 
 # The kernel saw no other system call in the process callback than the semaphore's post.
 test_syscalls() {
-    [ -n "$preload" ] || return
+    preloads "system calls of the process callback" || return
     other=$(seen other)
-    if [ "$other" -eq -1 ]; then echo "system calls cannot be watched on this machine"; return; fi
+    if [ "$other" -eq -1 ]; then echo "left out: system calls cannot be watched on this machine"; return; fi
     check "the process callback made other system calls, number $other first" [ "$(seen others)" -eq 0 ]
     check "it never woke the worker: the watch does not work" [ "$(seen futexes)" -gt 50 ]
     echo "process callback: $(seen futexes) system calls for the semaphore, $(seen others) others"
@@ -60,7 +60,7 @@ test_syscalls() {
 # otherwise) the host is slow to come back now and then, to every program: there 99 periods of 100 are to keep the
 # bound that 999 of 1000 keep elsewhere. What the callback does itself is the same everywhere.
 test_witness() {
-    [ -n "$preload" ] || return
+    preloads "what the process callback calls, and how long it takes" || return
     [ -s "$folder/witness" ] || { bad "the witness saw nothing"; return; }
     n_calls=$(seen calls) median=$(seen wall_median) p99=$(seen wall_p99) p999=$(seen wall_p999)
     bare=$(seen bare_median)

@@ -191,7 +191,7 @@ test_killed_player() {
 
 # A synth outside JACK knows of notes that nobody else does: it was unplugged while they sounded, or panic is called for.
 test_unplugged_synth() {
-    [ -n "$preload" ] || return
+    preloads "a synth that is unplugged" || return
     port=$(python3 $here/jack_osc.py port)
     begin_server 48000 128
     JACK_PORTMIDI=$folder/synth LD_PRELOAD=${preload%witness.so}portmidi.so start_fenby --midi both --osc-port "$port"

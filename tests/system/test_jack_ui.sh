@@ -80,7 +80,7 @@ test_window() {
 
 # A disk that takes its time holds up nothing but the end; then it is whole, or said that it is not.
 test_slow_disk() {
-    [ -n "$preload" ] || return
+    preloads "a slow disk" || return
     port=$(python3 $here/jack_osc.py port)
     export JACK_SLOW_DISK=$folder/slow
     start_screen
