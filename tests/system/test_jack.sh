@@ -450,6 +450,8 @@ test_soak() {
     period=${FENBY_JACK_PERIOD:-64}
     make_dense_music
     begin_server 48000 "$period"
+    # The witness, which wakes a thread of its own, would count as Fenby at work.
+    if [ "$period" -ne 64 ]; then preload=; fi
     JACK_WITNESS=$folder/witness LD_PRELOAD=$preload start_fenby --record "$folder/soak.mid"
     joined
     begin_load
