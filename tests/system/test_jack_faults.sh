@@ -261,10 +261,15 @@ test_osc_flood() {
     stop_server
 }
 
-# How far apart events lie in JACK and in fenby-jack, at the beginning and at the end: alike when the clocks agree.
+# How far apart events lie in JACK and in fenby-jack, at the beginning and at the end: alike when the clocks agree. On a
+# busy machine some leave late, so what counts is the nearest of the first three and of the last eight.
 clocks() {
     awk '$1 == "midi" {left[++n] = $2} $1 == "on" || $1 == "off" {frame[++m] = $10}
-         END {print n - m, left[1] - frame[1], left[n] - frame[m]}' "$folder/played" "$folder/lines"
+         function nearest(from, to, i, apart) {
+             for (i = from; i <= to; i++) if (i == from || left[i] - frame[i] < apart) apart = left[i] - frame[i]
+             return apart
+         }
+         END {print n - m, nearest(1, 3), nearest(n - 7, n)}' "$folder/played" "$folder/lines"
 }
 
 # It stands still for a moment: JACK goes on without it. The notes after that are at their time all the same.
