@@ -26,6 +26,7 @@ enum {
     LEAST_DRAG = 4,
 };
 
+static const double onset_mark = 1.5, least_note = 6;  // points: what is left of a short note's colour is to be seen
 static const double meter_lowest_db = -60, meter_highest_db = 6;
 
 static const fenby_parameter controls[] = {
@@ -388,9 +389,9 @@ static void draw_notes(const fenby_view *v, cairo_t *c)
         if (to < v->roll.x || note->key < FENBY_LOWEST_KEY || note->key > FENBY_HIGHEST_KEY) continue;
         const double y = top_of_key(v, note->key), height = fmax(key_height(v), 2);
         set_colour(c, 0xff9a2e, 0.55 + 0.45 * note->velocity / 127);
-        fill(c, from, y, fmax(to - from, 4), height);
+        fill(c, from, y, fmax(to - from, least_note), height);
         set_colour(c, 0xfff3df, 1);
-        fill(c, from, y, 1.5, height);
+        fill(c, from, y, onset_mark, height);
     }
 }
 
