@@ -107,4 +107,4 @@ def main():
 
 main()
 checks.report()
-sys.exit(failed != 0)
+sys.exit(checks.failed != 0)

@@ -23,12 +23,13 @@ static int quick_fdatasync(int descriptor);
 #undef pwrite
 #undef fdatasync
 
+#include "tests/folder.h"
 #include "tests/read_midi.h"
 #include "tests/test.h"
 
 enum { N_NOTES = 6000, NOTES_AT_ONCE = 400, UNCOVERING = 3 };
 
-static char folder[] = "/tmp/fenby-test-recorder-XXXXXX", path[64];
+static char path[64];
 static midi_contents contents;
 
 // In the child: which write is the last one, and whether half of it is done.
@@ -240,7 +241,7 @@ int main(int argc, char **argv)
 {
     if (argc == 2) return check_file(argv[1]);
     if (argc == 3 && !strcmp(argv[2], "onsets")) return print_onsets(argv[1]);
-    REQUIRE(mkdtemp(folder), "no folder");
+    make_folder();
     snprintf(path, sizeof path, "%s/live.mid", folder);
     uncovered = mmap(NULL, sizeof *uncovered, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     REQUIRE(uncovered != MAP_FAILED, "no shared memory");
@@ -251,6 +252,6 @@ int main(int argc, char **argv)
     test_refusals();
     remove(path);
     remove_leavings();
-    CHECK(rmdir(folder) == 0, "something was left in %s", folder);
+    CHECK(rmdir(folder) == 0 && mkdir(folder, 0700) == 0, "something was left in %s", folder);
     return test_report();
 }
