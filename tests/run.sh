@@ -5,6 +5,8 @@
 # a time, as its servers now and then disturb each other when two begin at once.
 set -u
 folder=$(mktemp -d)
+mkdir "$folder/tmp"
+export TMPDIR="$folder/tmp"  # so that a test that is killed leaves nothing
 jack= running=
 stop() { kill $running $jack 2>/dev/null; }
 trap 'stop; rm -rf "$folder"' EXIT
