@@ -5,6 +5,7 @@
 #   make check           all tests, likewise; ends with "N passed, N failed"
 #   make check-asan      the tests under the address and undefined behaviour sanitizers
 #   make check-tsan      the tests under the thread sanitizer
+#   make check-realtime  that nothing on the audio thread can wait: clang follows its calls
 #   make check-ardour    the plugin in Ardour
 #   make check-alsa      MIDI to hardware, in a small virtual machine with ALSA
 #   make check-train     the way through nn/train on a small scale
@@ -88,8 +89,8 @@ endif
 
 PROGRAMS = $(BUILD)/fenby $(if $(filter yes,$(JACK)),$(BUILD)/fenby-jack)
 
-.PHONY: all plugin setup setup-demo setup-check setup-alsa setup-fuzz setup-analyse setup-coverage setup-arm64 \
-        setup-package setup-peers setup-train demo check check-run check-asan check-tsan check-ardour check-alsa \
+.PHONY: all plugin setup setup-demo setup-check setup-realtime setup-alsa setup-fuzz setup-analyse setup-coverage setup-arm64 \
+        setup-package setup-peers setup-train demo check check-run check-asan check-tsan check-realtime check-ardour check-alsa \
         check-train check-arm64 coverage analyse fuzz fuzz-run bench bench-peers accuracy dist package install \
         uninstall clean train-library
 .DELETE_ON_ERROR:
@@ -231,6 +232,11 @@ check-asan: setup-check
 check-tsan: setup-check
 	+$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/tsan SANITIZE=thread CFLAGS="-O2 -g"
 
+# A clang that knows the effects of functions; Debian 12 has it among its security updates.
+REALTIME_CLANG ?= clang-22
+check-realtime: setup-realtime
+	@tests/realtime.sh $(REALTIME_CLANG) $(filter-out -MMD -MP -W%,$(FLAGS)) $(call pkg,cflags,$(ALL_PKGS))
+
 check-alsa: setup-alsa
 	+$(MAKE) --no-print-directory $(BUILD)/fenby-jack $(JACK_TOOLS) $(BUILD)/tests/system/jack_tiny
 	@BUILD=$(BUILD) tests/system/jack_alsa.sh
@@ -321,6 +327,8 @@ setup-alsa:
 	@.ci/setup $(CHECK_PACKAGES) qemu-system-x86 busybox-static alsa-utils cpio
 setup-train:
 	@.ci/setup $(DEMO_PACKAGES) python3-torch python3-scipy python3-soundfile python3-mir-eval
+setup-realtime:
+	@.ci/setup $(BUILD_PACKAGES) $(REALTIME_CLANG)
 setup-fuzz:
 	@.ci/setup $(CHECK_PACKAGES) clang
 setup-analyse:

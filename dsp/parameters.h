@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "rt.h"
+
 typedef enum {
     FENBY_MODE,            // which latency: tight, live or studio (the network's lookahead)
     FENBY_TIMING,          // tight (constant delay) or asap
@@ -90,7 +92,7 @@ int fenby_parameter_find(const char *symbol);
 
 // Clamps to the range and rounds what is an integer; NaN becomes the default. For values from hosts,
 // which may send anything and must not be refused.
-float fenby_parameter_clamp(fenby_parameter parameter, float value);
+float fenby_parameter_clamp(fenby_parameter parameter, float value) FENBY_REALTIME;
 
 // Reads a number, with or without its unit, or a label ("tight", "C#", as fenby_same_label). Refuses what is
 // not a number, out of range, or no such label: returns false with one line in error that says what was given

@@ -316,7 +316,7 @@ void fenby_jack_portmidi_free(fenby_jack_portmidi *portmidi)
 void fenby_jack_portmidi_put(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
 {
     fenby_jack_queue_put(portmidi->queue, note);
-    sem_post(&portmidi->wake);
+    FENBY_TRUSTED(sem_post)(&portmidi->wake);
 }
 
 void fenby_jack_portmidi_end_notes(fenby_jack_portmidi *portmidi)

@@ -19,9 +19,14 @@ typedef struct {
     int64_t leaves_us, length_us;  // for PortMIDI: when its first frame leaves JACK, on CLOCK_MONOTONIC
 } period;
 
+static void *buffer(jack_port_t *port, jack_nframes_t n_frames)
+{
+    return FENBY_TRUSTED(jack_port_get_buffer)(port, n_frames);
+}
+
 static bool write_midi(void *midi, jack_nframes_t offset, const fenby_midi_message *message)
 {
-    return !midi || jack_midi_event_write(midi, offset, message->bytes, sizeof message->bytes) == 0;
+    return !midi || FENBY_TRUSTED(jack_midi_event_write)(midi, offset, message->bytes, sizeof message->bytes) == 0;
 }
 
 // To those who listen outside JACK.
@@ -114,7 +119,7 @@ static void push(fenby_jack_rt *rt, const float *samples, jack_nframes_t n_frame
 // next one's already; what is still missing in the next period is lost.
 static jack_nframes_t lost_frames(fenby_jack_rt *rt)
 {
-    const jack_nframes_t now = jack_last_frame_time(rt->jack);
+    const jack_nframes_t now = FENBY_TRUSTED(jack_last_frame_time)(rt->jack);
     const int32_t most = (int32_t)(rt->rate_hz * MOST_HOLE_S);
     const int32_t missing = (int32_t)(now - (rt->clock_zero + (jack_nframes_t)rt->next_frame));
     if (!rt->has_clock || atomic_load(&rt->is_freewheeling) || missing > most || missing < -most) {
@@ -145,7 +150,7 @@ static void fill_hole(fenby_jack_rt *rt)
 static void push_inputs(fenby_jack_rt *rt, jack_nframes_t n_frames)
 {
     const float *in[FENBY_JACK_MAXIMUM_INPUTS];
-    for (unsigned i = 0; i < rt->n_inputs; i++) in[i] = jack_port_get_buffer(rt->in[i], n_frames);
+    for (unsigned i = 0; i < rt->n_inputs; i++) in[i] = buffer(rt->in[i], n_frames);
     if (rt->n_inputs == 1) {
         push(rt, in[0], n_frames);
         return;
@@ -166,15 +171,14 @@ static void push_inputs(fenby_jack_rt *rt, jack_nframes_t n_frames)
 static void pass_through(fenby_jack_rt *rt, jack_nframes_t n_frames)
 {
     for (unsigned i = 0; i < rt->n_inputs; i++)
-        memcpy(jack_port_get_buffer(rt->thru[i], n_frames), jack_port_get_buffer(rt->in[i], n_frames),
-               n_frames * sizeof(float));
+        memcpy(buffer(rt->thru[i], n_frames), buffer(rt->in[i], n_frames), n_frames * sizeof(float));
 }
 
 // Wakes the worker for a hop of samples, and to tell the control thread of notes.
 static void wake_worker(fenby_jack_rt *rt)
 {
     if (fenby_engine_has_work(rt->engine) || atomic_load_explicit(&rt->has_news, memory_order_relaxed))
-        sem_post(&rt->work);
+        FENBY_TRUSTED(sem_post)(&rt->work);
 }
 
 static void work_now(fenby_jack_rt *rt)
@@ -189,7 +193,7 @@ static void run(fenby_jack_rt *rt, period *now)
     fill_hole(rt);
     now->first_frame = rt->next_frame;
     push_inputs(rt, now->n_frames);
-    if (atomic_load(&rt->is_freewheeling)) work_now(rt);
+    if (atomic_load(&rt->is_freewheeling)) FENBY_FREEWHEELING(work_now)(rt);
     if (atomic_load_explicit(&rt->end_notes, memory_order_relaxed) && end_every_note(rt, now) &&
         silence_receivers(now)) {
         fenby_midi_out_forget(&rt->sent);
@@ -214,9 +218,10 @@ static void find_time(fenby_jack_rt *rt, period *now)
     jack_time_t begin_us, next_us;
     float length_us;
     struct timespec system;
-    if (!rt->portmidi || jack_get_cycle_times(rt->jack, &frames, &begin_us, &next_us, &length_us)) return;
-    clock_gettime(CLOCK_MONOTONIC, &system);
-    const int64_t ahead_us = (int64_t)(next_us - jack_get_time());
+    if (!rt->portmidi) return;
+    if (FENBY_TRUSTED(jack_get_cycle_times)(rt->jack, &frames, &begin_us, &next_us, &length_us)) return;
+    FENBY_TRUSTED(clock_gettime)(CLOCK_MONOTONIC, &system);
+    const int64_t ahead_us = (int64_t)(next_us - FENBY_TRUSTED(jack_get_time)());
     now->leaves_us = 1000000 * (int64_t)system.tv_sec + system.tv_nsec / 1000 + ahead_us;
     now->length_us = (int64_t)length_us;
 }
@@ -226,8 +231,8 @@ int fenby_jack_rt_process(jack_nframes_t n_frames, void *user)
     fenby_jack_rt *rt = user;
     period now = {.n_frames = n_frames};
     find_time(rt, &now);
-    if (rt->midi_out) now.midi = jack_port_get_buffer(rt->midi_out, n_frames);
-    if (now.midi) jack_midi_clear_buffer(now.midi);
+    if (rt->midi_out) now.midi = buffer(rt->midi_out, n_frames);
+    if (now.midi) FENBY_TRUSTED(jack_midi_clear_buffer)(now.midi);
     pass_through(rt, n_frames);
 
     // Both sides write first and then look at the other: at least one of them sees the other.

@@ -62,7 +62,7 @@ typedef struct {
 } fenby_jack_rt;
 
 // JACK's process callback; user is a fenby_jack_rt.
-int fenby_jack_rt_process(jack_nframes_t n_frames, void *user);
+int fenby_jack_rt_process(jack_nframes_t n_frames, void *user) FENBY_REALTIME;
 
 // Keeps the audio thread away from the engine, after it has ended every note. Waits for that, but not forever:
 // a server may stand still.

@@ -128,7 +128,7 @@ extern const LV2_Worker_Interface fenby_plugin_worker;
 
 // --- run.c ---------------------------------------------------------------------------------------------------
 
-void fenby_plugin_run(LV2_Handle instance, uint32_t n_frames);
+void fenby_plugin_run(LV2_Handle instance, uint32_t n_frames) FENBY_REALTIME;
 
 // The engine's clock has been set back, all its notes are to end. Under the work lock.
 void fenby_plugin_begin_engine(fenby_plugin *p);

@@ -62,7 +62,7 @@ typedef struct {
 
 // How many ports a variant has, and each of them.
 int fenby_n_ports(bool stereo);
-fenby_port fenby_port_describe(bool stereo, int index);
+fenby_port fenby_port_describe(bool stereo, int index) FENBY_REALTIME;
 
 // The port groups of a variant, ended by one without a symbol.
 const fenby_port_group *fenby_port_groups(bool stereo);

@@ -17,8 +17,8 @@ static void wake_worker(fenby_plugin *p)
     if (!fenby_engine_has_work(p->engine) && !atomic_load(&p->work_waits)) return;
     if (atomic_exchange(&p->woken, true)) return;
     if (!p->schedule)
-        sem_post(&p->wake);
-    else if (p->schedule->schedule_work(p->schedule->handle, sizeof p->woken, &p->woken))
+        FENBY_TRUSTED(sem_post)(&p->wake);
+    else if (FENBY_TRUSTED(*p->schedule->schedule_work)(p->schedule->handle, sizeof p->woken, &p->woken))
         atomic_store(&p->woken, false);  // the host's queue is full: next time
 }
 
@@ -29,16 +29,19 @@ static void give_command(fenby_plugin *p, const fenby_command *c)
 
 // --- atoms out -----------------------------------------------------------------------------------------------
 
+// A forge could be given a function that writes; ours are given buffers.
+#define FORGE(name) FENBY_TRUSTED(lv2_atom_forge_##name)
+
 // The host sets the size of an output's atom to the room that there is.
 static void begin_sequence(LV2_Atom_Forge *forge, LV2_Atom_Forge_Frame *frame, LV2_Atom_Sequence *port)
 {
-    lv2_atom_forge_set_buffer(forge, (uint8_t *)port, port ? port->atom.size : 0);
-    if (!lv2_atom_forge_sequence_head(forge, frame, 0)) lv2_atom_forge_set_buffer(forge, NULL, 0);
+    FORGE(set_buffer)(forge, (uint8_t *)port, port ? port->atom.size : 0);
+    if (!FORGE(sequence_head)(forge, frame, 0)) FORGE(set_buffer)(forge, NULL, 0);
 }
 
 static void end_sequence(LV2_Atom_Forge *forge, LV2_Atom_Forge_Frame *frame)
 {
-    if (forge->buf) lv2_atom_forge_pop(forge, frame);
+    if (forge->buf) FORGE(pop)(forge, frame);
 }
 
 static bool has_room(const LV2_Atom_Forge *forge, uint32_t body_size)
@@ -49,9 +52,9 @@ static bool has_room(const LV2_Atom_Forge *forge, uint32_t body_size)
 static bool write_event(LV2_Atom_Forge *forge, uint32_t offset, LV2_URID type, const void *body, uint32_t size)
 {
     if (!has_room(forge, size)) return false;
-    lv2_atom_forge_frame_time(forge, offset);
-    lv2_atom_forge_atom(forge, size, type);
-    lv2_atom_forge_write(forge, body, size);
+    FORGE(frame_time)(forge, offset);
+    FORGE(atom)(forge, size, type);
+    FORGE(write)(forge, body, size);
     return true;
 }
 
@@ -61,13 +64,13 @@ static void write_model(fenby_plugin *p)
     const uint32_t length = (uint32_t)strlen(p->rt.model_path);
     if (!has_room(forge, 128 + length)) return;  // 128: the object around it
     LV2_Atom_Forge_Frame frame;
-    lv2_atom_forge_frame_time(forge, 0);
-    lv2_atom_forge_object(forge, &frame, 0, p->urids.patch_set);
-    lv2_atom_forge_key(forge, p->urids.patch_property);
-    lv2_atom_forge_urid(forge, p->urids.model);
-    lv2_atom_forge_key(forge, p->urids.patch_value);
-    lv2_atom_forge_path(forge, p->rt.model_path, length);
-    lv2_atom_forge_pop(forge, &frame);
+    FORGE(frame_time)(forge, 0);
+    FORGE(object)(forge, &frame, 0, p->urids.patch_set);
+    FORGE(key)(forge, p->urids.patch_property);
+    FORGE(urid)(forge, p->urids.model);
+    FORGE(key)(forge, p->urids.patch_value);
+    FORGE(path)(forge, p->rt.model_path, length);
+    FORGE(pop)(forge, &frame);
     p->rt.announce_model = false;
 }
 
@@ -243,7 +246,7 @@ static void process(fenby_plugin *p, uint32_t from, uint32_t to)
         const int64_t chunk_start = fenby_engine_frames(p->engine);
         process_chunk(p, at, to - at < CHUNK ? to - at : CHUNK, delay);
         if (!p->rt.freewheel) continue;
-        fenby_plugin_work(p);
+        FENBY_FREEWHEELING(fenby_plugin_work)(p);
         send_due(p, at, chunk_start);
     }
     if (!p->rt.freewheel) send_due(p, from, start);
@@ -294,7 +297,7 @@ static void follow_transport(fenby_plugin *p, const LV2_Atom_Object *object)
     const bool jumps = !stands && !flows;
     const bool starts = p->rt.rolls && !rolled && (stands || !flows);
     const bool is_first_sample = told == -(int64_t)latency_frames(p);
-    if (p->rt.freewheel && (jumps || starts || is_first_sample)) begin_bounce(p);
+    if (p->rt.freewheel && (jumps || starts || is_first_sample)) FENBY_FREEWHEELING(begin_bounce)(p);
 }
 
 static bool read_path(const fenby_plugin *p, const LV2_Atom *atom, char *path)
@@ -380,7 +383,7 @@ static void read_controls(fenby_plugin *p)
     const bool freewheel = control(p, FENBY_PORT_FREEWHEEL, 0) > 0.5f;
     const bool begins = freewheel && !p->rt.freewheel;
     p->rt.freewheel = freewheel;
-    if (begins) begin_bounce(p);
+    if (begins) FENBY_FREEWHEELING(begin_bounce)(p);
 }
 
 static void show_status(fenby_plugin *p)
