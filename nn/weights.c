@@ -35,8 +35,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .fnw file is read in place");
 _Static_assert(sizeof(float) == 4, "a .fnw file is read in place");
 
-enum { VERSION = 1, HEADER_SIZE = 24, CHECKSUM_SIZE = 8 };
-static const char magic[8] = "fenby.nw";
+enum { VERSION = 1, MAGIC_SIZE = 8, HEADER_SIZE = 24, CHECKSUM_SIZE = 8 };
+static const char magic[] = "fenby.nw";
 
 // Walks through the file. After the first failure every read gives 0 or "", so that the parser reads straight
 // down and asks once.
@@ -127,8 +127,8 @@ static bool read_header(reader *r, uint64_t features_hash)
 {
     if (r->size < HEADER_SIZE + CHECKSUM_SIZE)
         return fail(r, "%zu bytes are too few for a weights file (.fnw)", r->size);
-    const void *const begin = read_bytes(r, sizeof magic, "magic");
-    if (!begin || memcmp(begin, magic, sizeof magic) != 0)
+    const void *const begin = read_bytes(r, MAGIC_SIZE, "magic");
+    if (!begin || memcmp(begin, magic, MAGIC_SIZE) != 0)
         return fail(r, "not a weights file (.fnw): it does not begin with \"fenby.nw\"");
     int version = read_int(r, "version", INT32_MIN, INT32_MAX);
     if (version != VERSION) return fail(r, "format version %d, expected %d", version, VERSION);
