@@ -37,7 +37,7 @@ one() {  # TEST: says in one piece how it went, and adds a line to the counts
     echo "$p $f" >>"$folder/counts"
 }
 
-of_jack() { case $(basename "$1") in test_jack*) true ;; *) false ;; esac; }
+of_jack() { case $(basename "$1") in test_jack* | test_lv2_jalv*) true ;; *) false ;; esac; }
 
 (
     trap stop EXIT
