@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: ISC
 # run.sh TEST...: runs test programs and scripts; adds up their "N passed, N failed". A test that dies, hangs or says
 # nothing counts as failed. Those of JACK mostly wait for sound to pass, so the others run meanwhile; one of JACK at
-# a time, as its servers now and then disturb each other when two begin at once.
+# a time, as its servers now and then disturb each other when two begin at once. With JACK_ALONE=yes the others wait
+# until those of JACK are done.
 set -u
 folder=$(mktemp -d)
 mkdir "$folder/tmp"
@@ -45,6 +46,7 @@ of_jack() { case $(basename "$1") in test_jack* | test_lv2_jalv*) true ;; *) fal
     for test; do if of_jack "$test"; then one "$test"; fi; done
 ) &
 jack=$!
+if [ "${JACK_ALONE:-}" = yes ]; then wait "$jack"; fi
 for test; do of_jack "$test" || one "$test"; done
 wait "$jack"
 jack=
