@@ -89,10 +89,10 @@ endif
 
 PROGRAMS = $(BUILD)/fenby $(if $(filter yes,$(JACK)),$(BUILD)/fenby-jack)
 
-.PHONY: all plugin setup setup-demo setup-check setup-realtime setup-alsa setup-fuzz setup-analyse setup-coverage setup-arm64 \
-        setup-package setup-peers setup-train demo check check-run check-asan check-tsan check-realtime check-ardour check-alsa \
-        check-train check-arm64 coverage analyse fuzz fuzz-run bench bench-peers accuracy dist package install \
-        uninstall clean train-library
+.PHONY: all plugin setup setup-demo setup-check setup-realtime setup-alsa setup-fuzz setup-analyse setup-coverage \
+        setup-arm64 setup-package setup-peers setup-train demo check check-run check-asan check-tsan check-realtime \
+        check-ardour check-alsa check-train check-arm64 coverage analyse fuzz fuzz-run bench bench-peers accuracy dist \
+        package install uninstall clean train-library
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS) $(if $(filter yes,$(LV2)),plugin)

@@ -35,8 +35,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .fnw file is read in place");
 _Static_assert(sizeof(float) == 4, "a .fnw file is read in place");
 
-enum { VERSION = 1, MAGIC_SIZE = 8, HEADER_SIZE = 24, CHECKSUM_SIZE = 8 };
 static const char magic[] = "fenby.nw";
+enum { VERSION = 1, MAGIC_SIZE = sizeof magic - 1, HEADER_SIZE = 24, CHECKSUM_SIZE = 8 };
 
 // Walks through the file. After the first failure every read gives 0 or "", so that the parser reads straight
 // down and asks once.

@@ -26,7 +26,7 @@ static void remove_folder(void)
 static inline void make_folder(void)
 {
     const char *under = getenv("TMPDIR");
-    int length = snprintf(folder, sizeof folder, "%s/fenby-XXXXXX", under ? under : "/tmp");
+    const int length = snprintf(folder, sizeof folder, "%s/fenby-test-XXXXXX", under ? under : "/tmp");
     REQUIRE(length < (int)sizeof folder, "TMPDIR is too long: %s", under);
     REQUIRE(mkdtemp(folder), "no folder %s", folder);
     folder_owner = getpid();

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
-# realtime.sh CLANG FLAG...: has a clang that knows the `nonblocking` effect (20 or later) follow every
-# call from the functions marked FENBY_REALTIME, and refuse allocation, locks and whatever it cannot follow. First it
-# must refuse what is wrong.
+# realtime.sh CLANG FLAG...: has a clang that knows the `nonblocking` effect (20 or later) follow every call from the
+# functions marked FENBY_REALTIME, and refuse allocation, locks and whatever it cannot follow. First it must refuse
+# what is wrong.
 set -eu
 passed=0 failed=0
 

@@ -31,9 +31,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { MOST_EVENTS = 1 << 20, MOST_HOLES = 1 << 20, MOST_XRUNS = 1 << 20 };
+#include "dsp/features.h"
 
-static const double hop_s = 256 / 22050.0;  // Fenby's
+enum { MOST_EVENTS = 1 << 20, MOST_HOLES = 1 << 20, MOST_XRUNS = 1 << 20 };
 
 typedef struct {
     jack_nframes_t frame;  // on JACK's clock
@@ -112,7 +112,7 @@ static int process_player(jack_nframes_t n_frames, void *user)
     play(jack_port_get_buffer(player.port, n_frames), jack_last_frame_time(player.jack), n_frames);
     sleeper.passed += n_frames;
     if (!sleeper.hop || sleeper.passed < sleeper.hop) return 0;
-    sleeper.passed -= sleeper.hop;
+    sleeper.passed %= sleeper.hop;
     sem_post(&sleeper.wake);
     return 0;
 }
@@ -216,7 +216,7 @@ static void wake_a_sleeper(void)
     if (sem_init(&sleeper.wake, 0, 0) ||
         jack_client_create_thread(player.jack, &sleeper.thread, priority, real_time, sleep_on, NULL))
         fail("no thread");
-    sleeper.hop = (jack_nframes_t)(hop_s * jack_get_sample_rate(player.jack));
+    sleeper.hop = jack_get_sample_rate(player.jack) * FENBY_HOP / FENBY_SAMPLE_RATE;
 }
 
 static bool is_nothing(const char *port)

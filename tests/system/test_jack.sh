@@ -406,7 +406,7 @@ test_callback() {
 }
 
 # Who was too slow, by the server's own log: itself (its timer woke late), or a client, which had not been woken
-# yet (Triggered) or was at work (Running).
+# yet (Triggered) or was at work (Running). The player's work is to wake a thread, as often as Fenby does.
 say_xruns() {
     echo "xruns, by the server's log:"
     sed -n 's/^JackTimedDriver.*XRun.*/the server itself/p
@@ -466,8 +466,7 @@ test_soak() {
     stop_server
     say_xruns >"$folder/xruns"
     n_xruns=$(awk '$1 > 0 {n += $1} END {print n + 0}' "$folder/xruns")
-    at_work=$(awk '/fenby, Running/ {n = $1} END {print n + 0}' "$folder/xruns")
-    waking=$(awk '/player, Running/ {n = $1} END {print n + 0}' "$folder/xruns")
+    at_work=$(awk '/fenby, Running/ {print $1}' "$folder/xruns")
     echo "$(grep -c '^on ' "$folder/lines") notes; $(tail -n 1 "$folder/lines")"
     echo "memory: $before KiB, then $after KiB"
     set -- $(count_moved)
@@ -480,9 +479,8 @@ test_soak() {
     check "soak: memory grew" [ $((after - before)) -lt 512 ]
     check "soak: notes sound on" lines_balance
     check "soak: the recording is not whole" is_whole_midi "$folder/soak.mid"
-    # The player only wakes a thread.
-    check "soak: of $n_xruns xruns $at_work found Fenby at work, $waking the player" \
-        [ "$at_work" -le $((2 + 2 * waking)) ]
+    check "soak: ${at_work:-0} xruns of $n_xruns found Fenby at work" \
+        [ $((100 * (${at_work:-0} - 2))) -le "$n_xruns" ]
     if grep -q 'client recorder' "$folder/xruns"; then
         echo "of $(grep -c '^o' "$folder/lines") events $(grep -c '^midi' "$folder/played") were received:" \
             "the receiver itself was too slow"

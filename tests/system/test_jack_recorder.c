@@ -29,7 +29,7 @@ static int quick_fdatasync(int descriptor);
 
 enum { N_NOTES = 6000, NOTES_AT_ONCE = 400, UNCOVERING = 3 };
 
-static char path[80];
+static char path[sizeof folder + 16];
 static midi_contents contents;
 
 // In the child: which write is the last one, and whether half of it is done.
@@ -200,7 +200,7 @@ static void check_refused(const char *where, bool may_replace, const char *expec
 
 static void test_refusals(void)
 {
-    char pipe_path[96];
+    char pipe_path[sizeof folder + 16];
     snprintf(pipe_path, sizeof pipe_path, "%s/pipe", folder);
     REQUIRE(mkfifo(pipe_path, 0600) == 0, "no pipe");
     check_refused(path, false, "is there already");
