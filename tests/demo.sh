@@ -66,6 +66,12 @@ play_live() {  # [SECONDS]
     clean_up
 }
 
+# Where JACK left out sound, Fenby heard other music than was played.
+say_xruns() {
+    n=$(grep -c '^xrun\|^hole' "$live.played" || true)
+    [ "$n" -eq 0 ] || echo "Live: $n xruns: the machine was too busy for JACK."
+}
+
 # What came out of JACK, as a list of notes. Their onsets are put back by the latency that JACK was told.
 list_live() {
     awk 'BEGIN { print "onset_s,offset_s,midi,velocity,emitted_s" }
@@ -106,6 +112,7 @@ say_how_well "As a file" "$folder/demo.csv" "$folder/transcription.csv"
 if [ -s "$live.played" ]; then
     list_live "$@"
     say_how_well "Live" "$live.reference.csv" "$live.csv"
+    say_xruns
     echo
     echo "What it wrote live: $live.mid"
 fi

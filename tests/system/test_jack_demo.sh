@@ -15,6 +15,7 @@ nothing_remains() {
         ! cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -q 'nam[e] fenby-demo'
 }
 
+too_busy() { says '^Live: .* xruns' "$folder/said"; }
 heard() {  # HOW LEAST
     awk -v how="$1:" -v least="$2" \
         'index($0, how) == 1 { sub(/.*F-measure /, ""); f = $1 } END { exit !(f >= least) }' "$folder/said"
@@ -69,6 +70,6 @@ test_killed() {
     check "demo killed: something remains" wait_for 5 nothing_remains
 }
 
-for test in whole with_server broken_off killed; do "test_$test"; done
+for test in whole with_server broken_off killed; do try "$test"; done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
