@@ -272,9 +272,13 @@ clocks() {
          END {print n - m, nearest(1, 3), nearest(n - 7, n)}' "$folder/played" "$folder/lines"
 }
 
+# The server tells every client of every xrun. After some eighty that a client has not read, the server (JACK
+# 1.9.21) loses count of its own messages and hangs, for a minute at times. So what stands still here does so for
+# fewer periods than that.
+
 # It stands still for a moment: JACK goes on without it. The notes after that are at their time all the same.
 test_halted() {
-    begin_server 48000 128
+    begin_server 48000 256
     start_fenby
     joined
     play_until_notes_sound "$folder/48000.wav" 1
@@ -287,6 +291,22 @@ test_halted() {
     set -- $(clocks)
     check "halted: $1 events too many; JACK's clock was $2 frames ahead, then $3" [ "$1" -eq 0 -a "$2" -eq "$3" ]
     check "halted: notes sound on in JACK" played_balance
+    stop_server
+}
+
+# The program stands still for a while, as on a machine that is out of breath.
+test_stopped() {
+    begin_server 48000 2048
+    start_fenby
+    joined
+    play_until_notes_sound "$folder/48000.wav" 1
+    kill -STOP "$program"
+    sleep 1
+    kill -CONT "$program"
+    wait "$playing"
+    ends_well "stopped"
+    check "stopped: no notes afterwards" some_lines 5
+    check "stopped: notes sound on in JACK" played_balance
     stop_server
 }
 
@@ -304,22 +324,6 @@ test_standstill() {
         [ "$("$recorder" "$folder/still.mid")" = "0 notes " ]
     stop_server KILL  # going on it would take up to a minute to end
     sweep_up
-}
-
-# The program stands still for a while, as on a machine that is out of breath.
-test_stopped() {
-    begin_server 48000 128
-    start_fenby
-    joined
-    play_until_notes_sound "$folder/48000.wav" 1
-    kill -STOP "$program"
-    sleep 1
-    kill -CONT "$program"
-    wait "$playing"
-    ends_well "stopped"
-    check "stopped: no notes afterwards" some_lines 5
-    check "stopped: notes sound on in JACK" played_balance
-    stop_server
 }
 
 make_music
