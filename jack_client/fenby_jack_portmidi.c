@@ -20,6 +20,7 @@ enum {
     LOOK_MS = 1000,      // between two looks at whether the device is still there
     RETRY_MS = 2000,
     PATIENCE_MS = 500,   // for the device to take the ends of the notes
+    DRIVER_MS = 100,     // for the driver to send its last ones
     DRIVER_EVENTS = 1024,
     NAME = 128,
 };
@@ -218,12 +219,19 @@ static void sleep_ms(long ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
-// What still waits in the driver's queue when the device is closed is dropped.
+// What still waits in the driver's queue when the device is closed is dropped, and a busy machine sends late.
 static void wait_for_driver(fenby_jack_portmidi *portmidi)
 {
     const PmTimestamp last_ms = latest_ms(portmidi);
-    while (portmidi->stream && now_ms(portmidi) < last_ms + 2 * LATENCY_MS)
+    while (portmidi->stream && now_ms(portmidi) < last_ms + LATENCY_MS + DRIVER_MS)
         sleep_ms(1);
+}
+
+static void obey(fenby_jack_portmidi *portmidi)
+{
+    if (!atomic_exchange(&portmidi->end_notes, false)) return;
+    end_notes(portmidi);
+    silence_device(portmidi);
 }
 
 static void *run(void *user)
@@ -235,12 +243,10 @@ static void *run(void *user)
     while (!atomic_load(&portmidi->is_ending)) {
         sleep_ms(WAIT_MS);
         while (fenby_jack_queue_get(portmidi->queue, &note)) send_note(portmidi, &note);
-        if (atomic_exchange(&portmidi->end_notes, false)) {
-            end_notes(portmidi);
-            silence_device(portmidi);
-        }
+        obey(portmidi);
         look_after_device(portmidi);
     }
+    obey(portmidi);
     end_notes(portmidi);
     wait_for_driver(portmidi);
     close_device(portmidi);

@@ -5,6 +5,8 @@ import sys
 import checks
 from checks import check
 
+ALL_NOTES_OFF = [(0xB0 + channel, 123, 0) for channel in range(16)]
+
 
 def sections(path):
     """The files that were shown, by name, as lists of lines; what came before the first is under ""."""
@@ -92,6 +94,8 @@ def main():
     check(any("VirMIDI" in line for line in files["devices"]), f"no virtual cable: {files['devices']}")
     check("status 0" in files["devices"], "fenby-jack did not end well")
     check(len(notes) >= 8, "few notes were sent")
+    check(arrived[-16:] == ALL_NOTES_OFF, f"not all notes off on each channel at the end: {arrived[-16:]}")
+    arrived = arrived[:-16]
     check(by_key(arrived) == by_key(notes), "the bytes that arrived are not those that were sent")
     check(balance(arrived), "note-ons and note-offs do not match")
 

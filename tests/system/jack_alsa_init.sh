@@ -55,6 +55,7 @@ wait_for 60 joined
 jack_player /music.wav fenby:in fenby:midi_out 1 >played2 &
 player=$!
 wait_for 30 grep -q '^ *on ' lines2
+sleep 0.5  # it leaves a period after it was told of
 kill $dump
 wait_for 30 grep -q 'is gone' errors2 lines2
 aseqdump >dump2 &
