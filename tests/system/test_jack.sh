@@ -38,10 +38,15 @@ test_round_trips() {
     test_round_trip 44100 256
     test_syscalls
     unset JACK_WITNESS_SYSCALLS
-    test_round_trip 96000 1024
     test_round_trip 48000 128 freewheel
-    # TSan makes the worker many times slower: periods that leave it the time.
-    if grep -q __tsan_init "$fenby_jack"; then test_round_trip 48000 512; else test_round_trip 48000 64; fi
+    # TSan makes the worker many times slower: rates and periods that leave it the time.
+    if grep -q __tsan_init "$fenby_jack"; then
+        test_round_trip 44100 1024
+        test_round_trip 44100 512
+    else
+        test_round_trip 96000 1024
+        test_round_trip 48000 64
+    fi
     test_witness
 }
 
@@ -55,17 +60,24 @@ test_syscalls() {
     echo "process callback: $(seen others) system calls"
 }
 
-# The process callback of the last round trip, which ran at 64 frames and 48 kHz: a period is 1333 us.
+# The process callback of the last round trip, which ran at 64 frames and 48 kHz: a period is 1333 us. Where the
+# machine itself now and then stands still, 99 periods of 100 are to keep the bound that 999 of 1000 keep elsewhere.
 test_witness() {
     preloads "what the process callback calls, and how long it takes" || return
     [ -s "$folder/witness" ] || { bad "the witness saw nothing"; return; }
-    n_calls=$(seen calls) median=$(seen wall_median) p999=$(seen wall_p999)
+    n_calls=$(seen calls) median=$(seen wall_median) p99=$(seen wall_p99) p999=$(seen wall_p999)
+    loop=$(seen loop_p999)
     check "the process callback called $(seen first), $n_calls times" [ "$n_calls" -eq 0 ]
     check "few periods: $(seen periods)" [ "$(seen periods)" -gt 1000 ]
     check "the median is $median us, expected less than 13.3" less "$median" 13.3
     check "the callback waited $(seen waits) times" [ "$(seen waits)" -eq 0 ]
     check "the callback touched memory that was not there $(seen faults) times" [ "$(seen faults)" -eq 0 ]
-    check "999 of 1000 take up to $p999 us, expected less than 133" less "$p999" 133
+    check "99 of 100 take up to $p99 us, expected less than 133" less "$p99" 133
+    if less "$loop" 20; then
+        check "999 of 1000 take up to $p999 us, expected less than 133" less "$p999" 133
+    else
+        echo "a loop that does nothing takes up to $loop us here: 99 of 100 periods count, not 999 of 1000"
+    fi
     for clock in wall cpu own loop; do
         echo "process callback, $clock: median $(seen ${clock}_median) us," \
             "99 % within $(seen ${clock}_p99) us, 99.9 % within $(seen ${clock}_p999) us, worst $(seen ${clock}_worst) us"
