@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 // Marks for what the audio thread runs.
 //
-// FENBY_REALTIME goes after a function's parameter list. It promises: no allocation, no lock, no file, no log, no FFT
-// plan, no system call, not even to wake a thread: workers look for their work. A clang that knows the `nonblocking`
-// effect checks the promise, through everything that is called (`make check-realtime`); elsewhere the marks are empty
+// FENBY_REALTIME goes after a function's parameter list. It promises: no allocation, no lock, no file,
+// no log, no FFT plan, no system call but a semaphore post. A clang that knows the `nonblocking` effect
+// checks the promise, through everything that is called (`make check-realtime`); elsewhere the marks are empty
 // and the tests interpose the allocator, the locks and the files.
 //
 // FENBY_TRUSTED(function)(...) calls what makes the same promise in another library's documentation only.

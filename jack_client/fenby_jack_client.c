@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 #include "fenby_jack_client.h"
 
+#include <errno.h>
 #include <jack/metadata.h>
 #include <jack/thread.h>
 #include <jack/uuid.h>
@@ -8,12 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
-enum {
-    SETTLE_US = 1000000,  // after the last change of ports and connections
-    LOOK_NS = 1000000,    // how often the worker looks for work: a sixth of what the latency leaves it
-};
+
+enum { SETTLE_US = 1000000 };  // after the last change of ports and connections
 
 struct fenby_jack_client {
     fenby_jack_rt rt;
@@ -42,21 +40,19 @@ static void wake_control(fenby_jack_client *client)
 
 // --- worker --------------------------------------------------------------------------------------------------
 
-// To wake a thread is a system call, and on a virtual machine one into its host, which can take it many periods. So
-// the audio thread wakes nobody.
 static void *work(void *user)
 {
     fenby_jack_client *client = user;
     fenby_jack_rt *rt = &client->rt;
-    while (!atomic_load(&client->is_leaving)) {
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
-        if (!atomic_exchange(&rt->work_waits, false)) continue;
+    for (;;) {
+        while (sem_wait(&rt->work) && errno == EINTR) continue;
+        while (sem_trywait(&rt->work) == 0) continue;
+        if (atomic_load(&client->is_leaving)) return NULL;
         pthread_mutex_lock(&client->working);
         if (!atomic_load(&rt->is_freewheeling)) fenby_engine_work(rt->engine);
         pthread_mutex_unlock(&client->working);
         if (atomic_exchange(&rt->has_news, false)) wake_control(client);
     }
-    return NULL;
 }
 
 static void show_hop(void *user, const float *cqt_frame, const float *onset, const float *sounding,
@@ -311,6 +307,7 @@ fenby_jack_client *fenby_jack_client_new(const fenby_jack_client_config *config,
     client->rt.working = &client->working;
     client->rt.notes = fenby_jack_queue_new();
     pthread_mutex_init(&client->working, NULL);
+    sem_init(&client->rt.work, 0, 0);
     if (begin(client, config, error, error_size)) return client;
     fenby_jack_client_free(client);
     return NULL;
@@ -324,6 +321,7 @@ void fenby_jack_client_stop(fenby_jack_client *client)
     client->jack = NULL;
     if (!client->has_worker) return;
     atomic_store(&client->is_leaving, true);
+    sem_post(&client->rt.work);
     pthread_join(client->worker, NULL);
     client->has_worker = false;
 }
@@ -334,6 +332,7 @@ void fenby_jack_client_free(fenby_jack_client *client)
     fenby_jack_client_stop(client);
     fenby_engine_free(client->rt.engine);
     fenby_jack_queue_free(client->rt.notes);
+    sem_destroy(&client->rt.work);
     pthread_mutex_destroy(&client->working);
     free(client);
 }
@@ -517,7 +516,7 @@ void fenby_jack_client_end_notes(fenby_jack_client *client)
 {
     fenby_engine_end_notes(client->rt.engine);
     atomic_store(&client->rt.end_notes, true);
-    atomic_store(&client->rt.work_waits, true);
+    sem_post(&client->rt.work);
 }
 
 bool fenby_jack_client_set_model(fenby_jack_client *client, const fenby_weights *weights, char *error,

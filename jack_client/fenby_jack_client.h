@@ -3,7 +3,7 @@
 //
 // Threads, from the most urgent one down:
 //   audio    JACK's process callback: pushes samples, sends the events that are due at their frame of it
-//   worker   one real-time priority below, looks a thousand times a second whether a hop waits: the engine's work
+//   worker   one real-time priority below, woken by a semaphore: the engine's work
 //   JACK's notifications: set flags, answer for latencies
 //   control  the caller of everything in this header
 // When JACK freewheels the audio thread does the work itself, so that the same samples give the same events.

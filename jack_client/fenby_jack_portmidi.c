@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: ISC
 #include "fenby_jack_portmidi.h"
 
+#include <errno.h>
 #include <portmidi.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,6 @@
 enum {
     KEYS = 128,
     LATENCY_MS = 2,      // added to every message, so that a thread that wakes late is still early enough
-    WAIT_MS = 1,         // between two looks for messages, as the audio thread wakes nobody
     LOOK_MS = 1000,      // between two looks at whether the device is still there
     RETRY_MS = 2000,
     PATIENCE_MS = 500,   // for the device to take the ends of the notes
@@ -30,6 +31,7 @@ static const char sequencer[] = "/dev/snd/seq", sequencer_ports[] = "/proc/asoun
 struct fenby_jack_portmidi {
     char device[NAME];  // as it was opened, so that the same comes back
     fenby_jack_queue *queue;
+    sem_t wake;
     pthread_t thread;
     bool has_thread;
     atomic_bool is_ending, has_ended, end_notes;
@@ -219,6 +221,15 @@ static void sleep_ms(long ms)
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
 }
 
+static void wait_for_notes(fenby_jack_portmidi *portmidi)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec++;
+    while (sem_timedwait(&portmidi->wake, &until) && errno == EINTR) continue;
+    while (sem_trywait(&portmidi->wake) == 0) continue;
+}
+
 // What still waits in the driver's queue when the device is closed is dropped, and a busy machine sends late.
 static void wait_for_driver(fenby_jack_portmidi *portmidi)
 {
@@ -241,7 +252,7 @@ static void *run(void *user)
     // Just above all that is not urgent; without the right to it, things are late only under load.
     pthread_setschedparam(pthread_self(), SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
     while (!atomic_load(&portmidi->is_ending)) {
-        sleep_ms(WAIT_MS);
+        wait_for_notes(portmidi);
         while (fenby_jack_queue_get(portmidi->queue, &note)) send_note(portmidi, &note);
         obey(portmidi);
         look_after_device(portmidi);
@@ -278,6 +289,7 @@ fenby_jack_portmidi *fenby_jack_portmidi_new(const char *device, char *error, si
         snprintf(error, error_size, "not enough memory for PortMIDI");
         return NULL;
     }
+    sem_init(&portmidi->wake, 0, 0);
     pthread_mutex_init(&portmidi->news_lock, NULL);
     if (begin(portmidi, device, error, error_size)) return portmidi;
     fenby_jack_portmidi_free(portmidi);
@@ -288,6 +300,7 @@ void fenby_jack_portmidi_stop(fenby_jack_portmidi *portmidi)
 {
     if (!portmidi) return;
     atomic_store(&portmidi->is_ending, true);
+    sem_post(&portmidi->wake);
     for (int ms = 0; ms < PATIENCE_MS && !atomic_load(&portmidi->has_ended); ms++) sleep_ms(1);
 }
 
@@ -302,17 +315,20 @@ void fenby_jack_portmidi_free(fenby_jack_portmidi *portmidi)
     }
     fenby_jack_queue_free(portmidi->queue);
     pthread_mutex_destroy(&portmidi->news_lock);
+    sem_destroy(&portmidi->wake);
     free(portmidi);
 }
 
 void fenby_jack_portmidi_put(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
 {
     fenby_jack_queue_put(portmidi->queue, note);
+    FENBY_TRUSTED(sem_post)(&portmidi->wake);
 }
 
 void fenby_jack_portmidi_end_notes(fenby_jack_portmidi *portmidi)
 {
     atomic_store(&portmidi->end_notes, true);
+    sem_post(&portmidi->wake);
 }
 
 bool fenby_jack_portmidi_news(fenby_jack_portmidi *portmidi, char *news, size_t news_size)

@@ -174,11 +174,11 @@ static void pass_through(fenby_jack_rt *rt, jack_nframes_t n_frames)
         memcpy(buffer(rt->thru[i], n_frames), buffer(rt->in[i], n_frames), n_frames * sizeof(float));
 }
 
-// A hop of samples, or notes of which the control thread is to be told.
-static void tell_worker(fenby_jack_rt *rt)
+// Wakes the worker for a hop of samples, and to tell the control thread of notes.
+static void wake_worker(fenby_jack_rt *rt)
 {
     if (fenby_engine_has_work(rt->engine) || atomic_load_explicit(&rt->has_news, memory_order_relaxed))
-        atomic_store(&rt->work_waits, true);
+        FENBY_TRUSTED(sem_post)(&rt->work);
 }
 
 static void work_now(fenby_jack_rt *rt)
@@ -200,7 +200,7 @@ static void run(fenby_jack_rt *rt, period *now)
         atomic_store_explicit(&rt->end_notes, false, memory_order_relaxed);
     }
     send_due_events(rt, now);
-    tell_worker(rt);
+    wake_worker(rt);
 }
 
 // Once it has said so, what the control thread may set is no longer looked at.

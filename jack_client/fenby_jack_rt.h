@@ -3,8 +3,9 @@
 // stands out in the code.
 //
 // Each period: the samples go to the engine, silence for what JACK left out before them, and through to the thru
-// ports, the worker is told when a hop waits, events that are due leave at their frame of the period. No allocation,
-// no lock, no system call. When JACK freewheels the engine's work is done here, and then there is a lock too.
+// ports, the worker is woken by a semaphore when a hop waits, events that are due leave at their frame of the
+// period. No allocation, no lock, no system call but the semaphore's post. When JACK freewheels the engine's work
+// is done here, and then there is a lock too.
 //
 // Threads: _process is the audio thread's, _hold and _release the control thread's; what another thread may
 // touch is atomic or marked. Units: frames at JACK's rate.
@@ -13,6 +14,7 @@
 
 #include <jack/jack.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -47,7 +49,7 @@ typedef struct {
 
     fenby_jack_queue *notes;  // to the control thread
     fenby_jack_portmidi *portmidi;
-    atomic_bool work_waits;     // for the worker, who looks
+    sem_t work;                 // wakes the worker
     pthread_mutex_t *working;   // only taken when JACK freewheels, when nothing is in a hurry
     atomic_bool has_news;       // notes were put in the queue
     atomic_bool is_held;        // keep away from the engine and end every note

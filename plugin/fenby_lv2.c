@@ -69,6 +69,7 @@ static void cleanup(LV2_Handle instance)
     fenby_plugin *p = instance;
     if (p->has_thread) {
         atomic_store(&p->quit, true);
+        sem_post(&p->wake);
         pthread_join(p->thread, NULL);
     }
     fenby_notes_saver_free(p->saver);
@@ -82,6 +83,7 @@ static void cleanup(LV2_Handle instance)
     fenby_model_release(p->model);
     pthread_mutex_destroy(&p->work_lock);
     pthread_mutex_destroy(&p->state_lock);
+    sem_destroy(&p->wake);
     free(p);
 }
 
@@ -131,6 +133,7 @@ static LV2_Handle instantiate(const LV2_Descriptor *descriptor, double rate_hz, 
     lv2_atom_forge_init(&p->rt.notify, map);
     pthread_mutex_init(&p->work_lock, NULL);
     pthread_mutex_init(&p->state_lock, NULL);
+    sem_init(&p->wake, 0, 0);
     for (int i = 0; i < FENBY_N_PARAMETERS; i++) p->rt.seen[i] = NAN;
     p->rt.enabled = true;
 

@@ -3,10 +3,10 @@
 // and saves, run.c is the audio thread, work.c the worker.
 //
 // Audio travels to the worker in the engine's ring; a wake-up is all that goes through the host's
-// work:schedule. Where a host has none, a thread of our own looks for work. When the host freewheels, run() works
-// itself, chunk by chunk, and waits for the worker if that is still busy; so the notes are the same however large
-// the blocks are. Models are loaded in the worker; MIDI files are saved by a thread of their own, so that no note
-// waits for a slow disk.
+// work:schedule, or through a semaphore to a thread of our own where a host has none. When the host freewheels,
+// run() works itself, chunk by chunk, and waits for the worker if that is still busy; so the notes are the same
+// however large the blocks are. Models are loaded in the worker; MIDI files are saved by a thread of their own, so
+// that no note waits for a slow disk.
 #ifndef FENBY_PLUGIN_H
 #define FENBY_PLUGIN_H
 
@@ -17,6 +17,7 @@
 #include <lv2/log/logger.h>
 #include <lv2/worker/worker.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -63,6 +64,7 @@ typedef struct {
     // Our own worker thread.
     pthread_t thread;
     bool has_thread;
+    sem_t wake;
     atomic_bool quit;
 
     // Working: under the work lock.

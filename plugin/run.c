@@ -16,7 +16,9 @@ static void wake_worker(fenby_plugin *p)
 {
     if (!fenby_engine_has_work(p->engine) && !atomic_load(&p->work_waits)) return;
     if (atomic_exchange(&p->woken, true)) return;
-    if (p->schedule && FENBY_TRUSTED(*p->schedule->schedule_work)(p->schedule->handle, sizeof p->woken, &p->woken))
+    if (!p->schedule)
+        FENBY_TRUSTED(sem_post)(&p->wake);
+    else if (FENBY_TRUSTED(*p->schedule->schedule_work)(p->schedule->handle, sizeof p->woken, &p->woken))
         atomic_store(&p->woken, false);  // the host's queue is full: next time
 }
 

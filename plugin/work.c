@@ -5,10 +5,7 @@
 
 #include "plugin.h"
 
-enum {
-    MOST_REST_MS = 500,
-    LOOK_NS = 1000000,  // how often a thread of our own looks for work
-};
+enum { MOST_REST_MS = 500 };
 
 static void tell(fenby_plugin *p, int type, const char *text)
 {
@@ -163,11 +160,11 @@ const LV2_Worker_Interface fenby_plugin_worker = {host_works, host_responds, NUL
 void *fenby_plugin_thread(void *instance)
 {
     fenby_plugin *p = instance;
-    while (!atomic_load(&p->quit)) {
-        nanosleep(&(struct timespec){.tv_nsec = LOOK_NS}, NULL);
-        if (atomic_load(&p->woken)) fenby_plugin_work(p);
+    for (;;) {
+        while (sem_wait(&p->wake)) continue;
+        if (atomic_load(&p->quit)) return NULL;
+        fenby_plugin_work(p);
     }
-    return NULL;
 }
 
 void fenby_plugin_tap(void *user, const float *cqt_frame, const float *onset, const float *sounding,

@@ -12,16 +12,19 @@
 //     wall  what the machine did meanwhile counts
 //     cpu   the thread's own: other threads do not count, but interrupts do, and a machine that is itself a
 //           guest on another one and is put aside
-//     own   the wall, of periods in which no other thread took the processor away
+//     post  the wall's part that went to the semaphore's post, so to the system
+//     own   the rest of the wall, of periods in which no other thread took the processor away
 // and, to tell how quiet the machine is, on the wall, in the same thread right after the callback:
 //     loop  a loop that does nothing for about as long
+//     bare  the post of a semaphore that wakes a thread that does nothing
 //
 // With JACK_WITNESS_SYSCALLS set the kernel itself tells of each system call during the callback (Linux 5.11,
 // x86-64; "Syscall User Dispatch" in its documentation), which takes time; then the line begins with
-// "probes N others N other N", other being the first one's number, 0 where there was none, -1 where they
-// cannot be watched. The probes are the witness's own calls, one a period, to see that the watch works.
+// "futexes N others N other N", other being the first one's number, 0 where there was none, -1 where they
+// cannot be watched.
 #include <dlfcn.h>
 #include <jack/jack.h>
+#include <jack/thread.h>
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -42,6 +45,7 @@ enum {
     BUCKETS = 100000,  // of 0.1 us
     FIRST = 100,       // periods that touch their memory for the first time
     LOOP = 2000,       // rounds, about 2 us
+    A_HOP = 9,         // periods
 };
 
 static __thread int inside;
@@ -56,8 +60,11 @@ typedef struct {
     double worst_us;
 } times;
 
-static times wall = {.name = "wall"}, cpu = {.name = "cpu"}, own = {.name = "own"}, loop = {.name = "loop"};
-static times *const all_times[] = {&wall, &cpu, &own, &loop, NULL};
+static times wall = {.name = "wall"}, cpu = {.name = "cpu"}, post = {.name = "post"}, own = {.name = "own"},
+             loop = {.name = "loop"}, bare = {.name = "bare"};
+static times *const all_times[] = {&wall, &cpu, &post, &own, &loop, &bare, NULL};
+static double posting_us;  // in this period
+static sem_t bare_wake;
 
 static void note(const char *call)
 {
@@ -68,7 +75,7 @@ static void note(const char *call)
 // --- system calls --------------------------------------------------------------------------------------------
 
 static bool watches_syscalls;
-static long probes, others, first_other;
+static long futexes, others, first_other;
 
 #if defined(__x86_64__) && defined(PR_SET_SYSCALL_USER_DISPATCH)
 
@@ -81,7 +88,7 @@ static void on_syscall(int signal, siginfo_t *info, void *context)
     selector = SYSCALL_DISPATCH_FILTER_ALLOW;
     const int error = errno;
     greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
-    if (info->si_syscall == SYS_getppid) probes++;
+    if (info->si_syscall == SYS_futex) futexes++;
     else if (others++ == 0) first_other = info->si_syscall;
     const long result = syscall(info->si_syscall, r[REG_RDI], r[REG_RSI], r[REG_RDX], r[REG_R10], r[REG_R8],
                                 r[REG_R9]);
@@ -118,7 +125,6 @@ static void watch_syscalls(bool on)
     }
     has_begun = true;
     selector = on ? SYSCALL_DISPATCH_FILTER_BLOCK : SYSCALL_DISPATCH_FILTER_ALLOW;
-    if (on) getppid();
 }
 
 #else
@@ -163,8 +169,22 @@ static void run_loop(void)
     add(&loop, now_us(CLOCK_MONOTONIC) - start_us);
 }
 
+static void *do_nothing(void *user)
+{
+    while (true) sem_wait(&bare_wake);
+    return user;
+}
+
+static void post_bare(void)
+{
+    const double start_us = now_us(CLOCK_MONOTONIC);
+    sem_post(&bare_wake);
+    add(&bare, now_us(CLOCK_MONOTONIC) - start_us);
+}
+
 static int watched(jack_nframes_t n_frames, void *user)
 {
+    posting_us = 0;
     const struct rusage before = used_by_thread();
     const double cpu_start_us = now_us(CLOCK_THREAD_CPUTIME_ID), start_us = now_us(CLOCK_MONOTONIC);
     watch_syscalls(true);
@@ -177,13 +197,14 @@ static int watched(jack_nframes_t n_frames, void *user)
     add(&cpu, cpu_end_us - cpu_start_us);
     const struct rusage after = used_by_thread();
     if (after.ru_nvcsw + after.ru_nivcsw == before.ru_nvcsw + before.ru_nivcsw)
-        add(&own, end_us - start_us);
+        add(&own, end_us - start_us - posting_us);
     if (periods >= FIRST) {
         waits += after.ru_nvcsw - before.ru_nvcsw;
         faults += after.ru_minflt + after.ru_majflt - before.ru_minflt - before.ru_majflt;
     }
+    if (posting_us > 0) add(&post, posting_us);
     run_loop();
-    periods++;
+    if (periods++ % A_HOP == 0) post_bare();
     return result;
 }
 
@@ -193,6 +214,10 @@ int jack_set_process_callback(jack_client_t *client, JackProcessCallback process
     *(void **)&set = dlsym(RTLD_NEXT, "jack_set_process_callback");
     callback = process;
     watches_syscalls = getenv("JACK_WITNESS_SYSCALLS");
+    jack_native_thread_t thread;
+    sem_init(&bare_wake, 0, 0);
+    jack_client_create_thread(client, &thread, jack_client_real_time_priority(client) - 1,
+                              jack_is_realtime(client), do_nothing, NULL);
     return set(client, watched, user);
 }
 
@@ -216,7 +241,7 @@ static void __attribute__((destructor)) report(void)
     FILE *file = path && periods > FIRST ? fopen(path, "w") : NULL;
     if (!file) return;
     if (getenv("JACK_WITNESS_SYSCALLS"))
-        fprintf(file, "probes %ld others %ld other %ld ", probes, others, first_other);
+        fprintf(file, "futexes %ld others %ld other %ld ", futexes, others, first_other);
     const char *const first = atomic_load(&first_call);
     fprintf(file, "calls %ld first %s waits %ld faults %ld periods %ld", atomic_load(&calls), first ? first : "none",
             waits, faults, periods);
@@ -274,10 +299,20 @@ void free(void *p)
 
 WRAP(int, pthread_mutex_lock, (pthread_mutex_t *mutex), (mutex))
 WRAP(int, sem_wait, (sem_t *semaphore), (semaphore))
-WRAP(int, sem_post, (sem_t *semaphore), (semaphore))
 WRAP(int, nanosleep, (const struct timespec *wanted, struct timespec *left), (wanted, left))
 WRAP(int, usleep, (useconds_t us), (us))
 WRAP(ssize_t, read, (int descriptor, void *bytes, size_t size), (descriptor, bytes, size))
 WRAP(ssize_t, write, (int descriptor, const void *bytes, size_t size), (descriptor, bytes, size))
 WRAP(size_t, fwrite, (const void *bytes, size_t size, size_t n, FILE *file), (bytes, size, n, file))
 WRAP(int, puts, (const char *text), (text))
+
+// The one that it may call.
+int sem_post(sem_t *semaphore)
+{
+    static int (*real)(sem_t *);
+    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "sem_post");
+    const double start_us = inside ? now_us(CLOCK_MONOTONIC) : 0;
+    const int result = real(semaphore);
+    if (inside) posting_us += now_us(CLOCK_MONOTONIC) - start_us;
+    return result;
+}

@@ -38,47 +38,44 @@ test_round_trips() {
     test_round_trip 44100 256
     test_syscalls
     unset JACK_WITNESS_SYSCALLS
+    test_round_trip 96000 1024
     test_round_trip 48000 128 freewheel
-    # TSan makes the worker many times slower: rates and periods that leave it the time.
-    if grep -q __tsan_init "$fenby_jack"; then
-        test_round_trip 44100 1024
-        test_round_trip 44100 512
-    else
-        test_round_trip 96000 1024
-        test_round_trip 48000 64
-    fi
+    # TSan makes the worker many times slower: periods that leave it the time.
+    if grep -q __tsan_init "$fenby_jack"; then test_round_trip 48000 512; else test_round_trip 48000 64; fi
     test_witness
 }
 
-# The kernel saw no system call in the process callback.
+# The kernel saw no other system call in the process callback than the semaphore's post.
 test_syscalls() {
     preloads "system calls of the process callback" || return
     other=$(seen other)
     if [ "$other" -eq -1 ]; then echo "left out: system calls cannot be watched on this machine"; return; fi
-    check "the process callback made system calls, number $other first" [ "$(seen others)" -eq 0 ]
-    check "the watch's own calls are not seen: it does not work" [ "$(seen probes)" -gt 50 ]
-    echo "process callback: $(seen others) system calls"
+    check "the process callback made other system calls, number $other first" [ "$(seen others)" -eq 0 ]
+    check "it never woke the worker: the watch does not work" [ "$(seen futexes)" -gt 50 ]
+    echo "process callback: $(seen futexes) system calls for the semaphore, $(seen others) others"
 }
 
-# The process callback of the last round trip, which ran at 64 frames and 48 kHz: a period is 1333 us. Where the
-# machine itself now and then stands still, 99 periods of 100 are to keep the bound that 999 of 1000 keep elsewhere.
+# The process callback of the last round trip, which ran at 64 frames and 48 kHz: a period is 1333 us. On a virtual
+# machine whose processors reach each other only through its host (waking an idle thread takes it a microsecond
+# otherwise) the host is slow to come back now and then, to every program: there 99 periods of 100 are to keep the
+# bound that 999 of 1000 keep elsewhere. What the callback does itself is the same everywhere.
 test_witness() {
     preloads "what the process callback calls, and how long it takes" || return
     [ -s "$folder/witness" ] || { bad "the witness saw nothing"; return; }
     n_calls=$(seen calls) median=$(seen wall_median) p99=$(seen wall_p99) p999=$(seen wall_p999)
-    loop=$(seen loop_p999)
+    bare=$(seen bare_median)
     check "the process callback called $(seen first), $n_calls times" [ "$n_calls" -eq 0 ]
     check "few periods: $(seen periods)" [ "$(seen periods)" -gt 1000 ]
     check "the median is $median us, expected less than 13.3" less "$median" 13.3
     check "the callback waited $(seen waits) times" [ "$(seen waits)" -eq 0 ]
     check "the callback touched memory that was not there $(seen faults) times" [ "$(seen faults)" -eq 0 ]
     check "99 of 100 take up to $p99 us, expected less than 133" less "$p99" 133
-    if less "$loop" 20; then
+    if less "$bare" 5; then
         check "999 of 1000 take up to $p999 us, expected less than 133" less "$p999" 133
     else
-        echo "a loop that does nothing takes up to $loop us here: 99 of 100 periods count, not 999 of 1000"
+        echo "a virtual machine, waking a thread takes it $bare us: 99 of 100 periods count, not 999 of 1000"
     fi
-    for clock in wall cpu own loop; do
+    for clock in wall cpu post own loop bare; do
         echo "process callback, $clock: median $(seen ${clock}_median) us," \
             "99 % within $(seen ${clock}_p99) us, 99.9 % within $(seen ${clock}_p999) us, worst $(seen ${clock}_worst) us"
     done
@@ -405,11 +402,11 @@ test_callback() {
     test_witness
     say_xruns
     worst=$(seen own_worst)
-    check "the worst is $worst us, expected less than 133" less "$worst" 133
+    check "the worst, without the post, is $worst us, expected less than 133" less "$worst" 133
 }
 
 # Who was too slow, by the server's own log: itself (its timer woke late), or a client, which had not been woken
-# yet (Triggered) or was at work (Running).
+# yet (Triggered) or was at work (Running). The player's work is to wake a thread, as often as Fenby does.
 say_xruns() {
     echo "xruns, by the server's log:"
     sed -n 's/^JackTimedDriver.*XRun.*/the server itself/p
@@ -453,7 +450,7 @@ test_soak() {
     period=${FENBY_JACK_PERIOD:-64}
     make_dense_music
     begin_server 48000 "$period"
-    # What the witness does itself would count as Fenby at work.
+    # The witness, which wakes a thread of its own, would count as Fenby at work.
     if [ "$period" -ne 64 ]; then preload=; fi
     JACK_WITNESS=$folder/witness LD_PRELOAD=$preload start_fenby --record "$folder/soak.mid"
     joined

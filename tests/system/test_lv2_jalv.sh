@@ -92,6 +92,16 @@ compare() {
     return $good
 }
 
+# When JACK leaves out periods, notes get lost on the way: then there are two more tries.
+play_and_compare() {  # AUDIO_PORT
+    for n in 1 2 3; do
+        play "$1"
+        compare && break
+        [ $n -lt 3 ] && grep -q '^xrun\|^hole' "$folder/played" || return 1
+        echo "the machine was too busy, try $n"
+    done
+}
+
 channels() { awk '$1 == "midi" {print $3 % 16 + 1}' "$folder/played" | sort -u | tr '\n' ' '; }
 
 mkdir "$folder/lv2"
@@ -103,14 +113,14 @@ check "no music" [ -s "$folder/notes.csv" ]
 
 begin_server
 start_host -p urn:fenby:fenby
-play fenby:in
-check "other notes than fenby's" compare
+play_and_compare fenby:in
+check "other notes than fenby's" [ $? -eq 0 ]
 check "not on channel 1: $(channels)" [ "$(channels)" = "1 " ]
 end_host
 
 start_host -c midi_channel=16 urn:fenby:fenby-stereo
-play fenby:in_left
-check "stereo: other notes than fenby's" compare
+play_and_compare fenby:in_left
+check "stereo: other notes than fenby's" [ $? -eq 0 ]
 check "not on channel 16: $(channels)" [ "$(channels)" = "16 " ]
 end_host
 
