@@ -68,7 +68,7 @@ play_live() {  # [SECONDS]
 
 # Where JACK left out sound, Fenby heard other music than was played.
 say_xruns() {
-    n=$(grep -c '^xrun\|^hole' "$live.played" || true)
+    n=$(count_xruns "$live.played")
     [ "$n" -eq 0 ] || echo "Live: $n xruns: the machine was too busy for JACK."
 }
 

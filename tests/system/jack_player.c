@@ -8,9 +8,8 @@
 //     xrun FRAME                 JACK says that somebody was too slow
 //     hole FRAME FRAMES          periods that JACK left out for the player: so much of the file was not heard
 //     recorder lost FRAMES       the same for the MIDI port
-// SECONDS: the file is played again and again for so long, and the player wakes a thread as often as Fenby wakes its
-// worker: how often the server finds it at work then is what waking alone costs on this machine. A port "-" stays
-// unconnected. With freewheel the file is played as fast as it goes.
+// SECONDS: the file is played again and again for so long. A port "-" stays unconnected. With freewheel the file
+// is played as fast as it goes.
 //
 // Frames are those of JACK's clock since the file's first sample. The file goes on while JACK leaves out periods, as
 // a sound card does.
@@ -19,9 +18,7 @@
 #include <errno.h>
 #include <jack/jack.h>
 #include <jack/midiport.h>
-#include <jack/thread.h>
 #include <samplerate.h>
-#include <semaphore.h>
 #include <sndfile.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,8 +27,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#include "dsp/features.h"
 
 enum { MOST_EVENTS = 1 << 20, MOST_HOLES = 1 << 20, MOST_XRUNS = 1 << 20 };
 
@@ -66,12 +61,6 @@ static struct {
     bool is_running;
     int64_t lost;
 } recorder;
-
-static struct {
-    jack_native_thread_t thread;
-    sem_t wake;
-    jack_nframes_t hop, passed;  // hop 0: nobody is woken
-} sleeper;
 
 static jack_nframes_t xruns[MOST_XRUNS];
 static int n_xruns;
@@ -110,10 +99,6 @@ static int process_player(jack_nframes_t n_frames, void *user)
 {
     (void)user;
     play(jack_port_get_buffer(player.port, n_frames), jack_last_frame_time(player.jack), n_frames);
-    sleeper.passed += n_frames;
-    if (!sleeper.hop || sleeper.passed < sleeper.hop) return 0;
-    sleeper.passed %= sleeper.hop;
-    sem_post(&sleeper.wake);
     return 0;
 }
 
@@ -135,13 +120,6 @@ static int process_recorder(jack_nframes_t n_frames, void *user)
 }
 
 // --- the program ---------------------------------------------------------------------------------------------
-
-static void *sleep_on(void *user)
-{
-    (void)user;
-    for (;;) sem_wait(&sleeper.wake);
-    return NULL;
-}
 
 static void on_shutdown(void *user)
 {
@@ -209,16 +187,6 @@ static void load(const char *path, double tail_s, double seconds)
     printf("rate %.0f\n", rate_hz);
 }
 
-static void wake_a_sleeper(void)
-{
-    const int real_time = jack_is_realtime(player.jack);
-    const int priority = jack_client_real_time_priority(player.jack) - 1;
-    if (sem_init(&sleeper.wake, 0, 0) ||
-        jack_client_create_thread(player.jack, &sleeper.thread, priority, real_time, sleep_on, NULL))
-        fail("no thread");
-    sleeper.hop = jack_get_sample_rate(player.jack) * FENBY_HOP / FENBY_SAMPLE_RATE;
-}
-
 static bool is_nothing(const char *port)
 {
     return !strcmp(port, "-");
@@ -264,9 +232,7 @@ int main(int argc, char **argv)
     player.jack = join("player", process_player);
     recorder.jack = join("recorder", process_recorder);
     jack_set_xrun_callback(player.jack, on_xrun, NULL);
-    const double seconds = argc > 5 && !freewheels ? strtod(argv[5], NULL) : 0;
-    load(argv[1], strtod(argv[4], NULL), seconds);
-    if (seconds > 0) wake_a_sleeper();
+    load(argv[1], strtod(argv[4], NULL), argc > 5 && !freewheels ? strtod(argv[5], NULL) : 0);
     player.port = jack_port_register(player.jack, "out", JACK_DEFAULT_AUDIO_TYPE, JackPortIsOutput, 0);
     recorder.port = jack_port_register(recorder.jack, "in", JACK_DEFAULT_MIDI_TYPE, JackPortIsInput, 0);
     if (jack_activate(player.jack) || jack_activate(recorder.jack)) fail("JACK refuses the client");

@@ -19,6 +19,10 @@ wait_for() {  # SECONDS COMMAND...: until the command is true
 has_ended() { ! kill -0 "$1" 2>/dev/null; }
 # Now and then it waits for itself when it closes (a deadlock in JACK's library, 1.9.21).
 jack_lsp() { timeout 5 jack_lsp "$@"; }
+# What jack_player saw of them: as JACK tells, or as its clock shows, whichever are more.
+count_xruns() {  # PLAYED
+    awk '$1 == "xrun" {told++} $1 == "hole" {shown++} END {print (told > shown ? told : shown) + 0}' "$1"
+}
 has_port() { jack_lsp 2>/dev/null | grep -qx "$1"; }
 
 # Ends the server when this shell is gone, a moment later: while clients go it may not find its way out, and

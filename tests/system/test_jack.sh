@@ -406,7 +406,7 @@ test_callback() {
 }
 
 # Who was too slow, by the server's own log: itself (its timer woke late), or a client, which had not been woken
-# yet (Triggered) or was at work (Running). The player's work is to wake a thread, as often as Fenby does.
+# yet (Triggered) or was at work (Running).
 say_xruns() {
     echo "xruns, by the server's log:"
     sed -n 's/^JackTimedDriver.*XRun.*/the server itself/p
