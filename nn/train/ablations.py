@@ -118,7 +118,7 @@ def main():
     a.add_argument('out')
     a.add_argument('--samples', metavar='DIR', nargs='+', required=True)
     a.add_argument('--midi', required=True)
-    a.add_argument('--steps', type=int, default=1000)
+    a.add_argument('--steps', type=int, default=4000)
     a.add_argument('--clips', type=int, default=400)
     a.add_argument('--fenby')
     a.add_argument('--eval')

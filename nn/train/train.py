@@ -12,7 +12,9 @@ come from the C code. OUT.pt is a checkpoint, written every few minutes: a run t
 
 What is exported is the running mean of the weights over the last steps: it hears new instruments better than any one
 step's weights (Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018).
-Several processes of one thread each, their gradients averaged, are faster on a CPU than one of several threads."""
+Several processes of one thread each are faster on a CPU than one of several threads. Each trains on its own clips, and every
+SHARE steps all go on from the mean of their weights (Lin et al., "Don't use large mini-batches, use local SGD", ICLR
+2020)."""
 import argparse
 import copy
 import multiprocessing
@@ -131,7 +133,7 @@ class FreshBatches(Batches):
 
 
 class Team:
-    """The processes that train together: each has its own clips, all have the same weights."""
+    """The processes that train together, each on its own clips."""
 
     def __init__(self, size, numbers):
         self.rows = torch.zeros(size, numbers).share_memory_()
@@ -339,13 +341,14 @@ def train(o, net, team, rank, data=None):
         loss = parts[o.only] if o.only else loss
         optimizer.zero_grad()
         loss.backward()
-        clock = torch.tensor([already + time.time() - began])  # the first process's, so that all stop at the same step
-        if o.processes > 1:
-            team.mean([p.grad for p in net.parameters() if p.grad is not None])
-            team.first([clock])
         torch.nn.utils.clip_grad_norm_(net.parameters(), config.CLIP_GRADIENT)
         optimizer.step()
-        step, spent = step + 1, clock.item()
+        step += 1
+        if step % config.SHARE == 0 or step == o.steps:
+            team.mean([t for t in net.state_dict().values() if t.is_floating_point()])
+            clock = torch.tensor([already + time.time() - began])
+            team.first([clock])  # so that all stop at the same step
+            spent = clock.item()
         keep = min(config.AVERAGE, step / (step + 10))
         for name, value in net.state_dict().items():
             average[name] = torch.lerp(value, average[name], keep) if value.is_floating_point() else value.clone()
@@ -355,7 +358,7 @@ def train(o, net, team, rank, data=None):
             say(f'step {step} loss {mean[0]:.4f} ' + ' '.join(f'{k} {v:.4f}' for k, v in zip(config.LOSS, mean[1:])) +
                 f' rate {rate:.5f} clips {data.made} seconds {spent:.0f}')
             recent = []
-        if step % 250 == 0:
+        if step % 500 == 0:
             save()
     save()
     say(f'done: {step} steps in {spent:.0f} s')
