@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-
 enum { SETTLE_US = 1000000 };  // after the last change of ports and connections
 
 struct fenby_jack_client {
