@@ -4,7 +4,7 @@
 # functions marked FENBY_REALTIME, and refuse allocation, locks and whatever it cannot follow. First it must refuse
 # what is wrong.
 set -eu
-passed=0 failed=0
+. "$(dirname "$0")/checks.sh"
 
 refuses() {  # STATEMENT CLANG FLAG...
     statement=$1
@@ -14,10 +14,9 @@ refuses() {  # STATEMENT CLANG FLAG...
         'static void helper(void) { '"$statement"' }' \
         'void callback(void) FENBY_REALTIME; void callback(void) { helper(); }' >"$folder/wrong.c"
     if "$@" "$folder/wrong.c" 2>"$folder/said" || ! grep -q "'nonblocking' attribute must not call" "$folder/said"; then
-        failed=$((failed + 1))
-        echo "FAILED: the compiler lets pass: $statement"
+        bad "the compiler lets pass: $statement"
     else
-        passed=$((passed + 1))
+        good
     fi
 }
 
@@ -30,8 +29,7 @@ refuses 'pthread_mutex_lock(&lock);' "$@"
 refuses 'puts("no");' "$@"
 
 for source in dsp/*.c nn/*.c plugin/*.c jack_client/*.c; do
-    if "$@" "$source"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    check "$source" "$@" "$source"
 done
 echo "$(cat ./*/*.h | grep -c 'FENBY_REALTIME;') marked functions"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+report

@@ -4,16 +4,16 @@
 set -u
 here=$(dirname "$0") fenby=$BUILD/fenby folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-passed=0 failed=0
+. "$here/checks.sh"
 
 heard() {  # TUNE PROGRAM AT_LEAST
     "$here/music/render.sh" "$BUILD/tests/music/compose" "$1" "$2" "$folder" &&
         "$fenby" "$folder/$1.wav" --quiet -o "$folder/$1-heard.mid" --csv "$folder/$1-heard.csv" &&
         figures=$(awk -F, -f "$here/music/compare.awk" "$folder/$1.csv" "$folder/$1-heard.csv") || figures=0
     if echo "$figures" | awk -v least="$3" '{ exit !($1 >= least) }'; then
-        passed=$((passed + 1))
+        good
     else
-        failed=$((failed + 1))
+        bad "$1 on program $2"
     fi
     echo "$1 on program $2: F-measure, played, written: $figures (at least $3)"
 }
@@ -23,5 +23,4 @@ heard scale 0 0.90
 heard strum 24 0.85
 heard line 71 0.95
 heard line 40 0.90
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+report

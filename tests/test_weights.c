@@ -6,6 +6,7 @@
 
 #include "dsp/cqt.h"
 #include "nn/net.h"
+#include "tests/folder.h"
 #include "tests/make_fnw.h"
 #include "tests/test.h"
 
@@ -125,7 +126,7 @@ static void test_header(void)
     check_refused("0 bytes are too few");
 }
 
-static void test_files(const char *folder)
+static void test_files(void)
 {
     char path[256];
     CHECK(!fenby_weights_load("tests/none.fnw", 0, error, sizeof error), "no such file");
@@ -136,14 +137,12 @@ static void test_files(const char *folder)
     REQUIRE(!mkfifo(path, 0600), "%s", path);
     CHECK(!fenby_weights_load(path, 0, error, sizeof error), "a pipe that nobody writes to");
     check_error(path, "is no file");
-    remove(path);
     snprintf(path, sizeof path, "%s/empty.fnw", folder);
     FILE *empty = fopen(path, "wb");
     REQUIRE(empty, "%s", path);
     fclose(empty);
     CHECK(!fenby_weights_load(path, 0, error, sizeof error), "an empty file");
     check_error(path, "0 bytes are too few");
-    remove(path);
 
     // An error that does not fit its buffer is cut, and no buffer is fine.
     for (size_t size = 0; size < 40; size++) {
@@ -343,12 +342,12 @@ static void test_allocations(void)
 
 int main(void)
 {
-    const char *folder = getenv("TMPDIR");
+    make_folder();
     test_good();
     test_golden();
     test_default();
     test_header();
-    test_files(folder ? folder : "/tmp");
+    test_files();
     test_damage();
     test_resealed();
     test_layers();

@@ -10,12 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 # A step's memory serves the next.
 export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=40000000000 MALLOC_TOP_PAD_=268435456
-passed=0 failed=0
-
-check() {  # WHAT COMMAND...
-    what=$1; shift
-    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $what"; fi
-}
+. "$here/checks.sh"
 
 less() { echo "$1" | awk '{ exit !($1 < $2) }'; }  # "A B"
 
@@ -80,5 +75,4 @@ check "a folder of recordings without notes" \
     [ "$(rm "$folder/organ"/*.csv; "$python" "$train/train.py" "$folder/x.pt" --samples x --midi x --steps 1 --add "$folder/organ" \
         2>&1 | grep -c 'expected its notes in')" -eq 1 ]
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+report

@@ -2,12 +2,12 @@
 # What the tests of fenby-jack share, to be sourced with the root of the tree as working folder: counting, a
 # JACK server of the test's own on no sound card, fenby-jack, music to play. $BUILD is the build folder; with
 # FENBY_JACK_KEEP=1 the folder with everything that was written is kept.
+. tests/checks.sh
 . tests/system/jack_server.sh
 here=tests/system
 fenby=$BUILD/fenby fenby_jack=$BUILD/fenby-jack player=$BUILD/tests/system/jack_player ports=$BUILD/tests/system/jack_ports
 witness=$BUILD/tests/system/jack_witness.so recorder=$BUILD/tests/system/test_jack_recorder
 folder=$(mktemp -d)
-passed=0 failed=0
 program=
 export JACK_DEFAULT_SERVER=fenby-test-$$ JACK_NO_START_SERVER=1
 export FENBY_PRESETS=$PWD/presets  # also for a build folder elsewhere
@@ -27,10 +27,6 @@ export LSAN_OPTIONS="suppressions=$folder/suppressions print_suppressions=0"
 [ "${FENBY_JACK_SERVER:-}" != pipewire ] || export ASAN_OPTIONS=detect_leaks=0
 
 # --- counting -------------------------------------------------------------------------------------------------
-
-good() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
-check() { what=$1; shift; if "$@"; then good; else bad "$what"; fi; }  # WHAT COMMAND...
 
 # The "N passed, N failed" of a helper; without one it counts as a failure.
 add() {  # FILE

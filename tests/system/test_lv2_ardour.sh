@@ -7,14 +7,10 @@
 set -u
 cd "$(dirname "$0")/../.."
 command -v ardour7-lua >/dev/null || { echo "Ardour 7 is not installed"; echo "0 passed, 1 failed"; exit 1; }
+. tests/checks.sh
 folder=$(mktemp -d)
-passed=0 failed=0
 trap 'rm -rf "$folder"' EXIT
 export LV2_PATH=$folder/lv2:/usr/lib/lv2 HOME=$folder FENBY_WITNESS=$folder/witness
-
-good() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
-check() { what=$1; shift; if "$@"; then good; else bad "$what"; fi; }  # WHAT COMMAND...
 
 ardour() {  # SCRIPT
     timeout 120 ardour7-lua "$1" >"$1.log" 2>&1
@@ -196,5 +192,4 @@ for try in 1 2 3; do
 done
 check "the recording is not in time" [ $in_time -eq 0 ]
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+report

@@ -5,16 +5,12 @@
 # of jalv's, in which Fenby's shows these notes ($BUILD/fenby-jalv.png). Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.."
+. tests/checks.sh
 . tests/system/jack_server.sh
 folder=$(mktemp -d)
-passed=0 failed=0
 host= screen=
 export JACK_DEFAULT_SERVER=fenby-jalv-$$ JACK_NO_START_SERVER=1
 export LV2_PATH=$folder/lv2:/usr/lib/lv2
-
-good() { passed=$((passed + 1)); }
-bad() { failed=$((failed + 1)); echo "FAILED: $*"; }
-check() { what=$1; shift; if "$@"; then good; else bad "$what"; fi; }  # WHAT COMMAND...
 
 clean_up() {
     [ -z "$host" ] || kill "$host" 2>/dev/null
@@ -141,5 +137,4 @@ kill "$host"
 wait "$host"
 host=
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+report
