@@ -52,6 +52,10 @@ check "the mean loss of steps 51 to 100 is $loss, not below 6" less "${loss:-99}
 "$python" "$train/train.py" "$folder/net.pt" $begin --steps 104 --resume >"$folder/log" 2>&1 || tail -n 5 "$folder/log"
 check "it did not go on where it stopped: $(tail -n 1 "$folder/log")" grep -q '^done: 104 steps' "$folder/log"
 "$python" "$train/export.py" "$folder/net.pt" "$folder/net.fnw" >/dev/null
+"$python" "$train/export.py" "$folder/net.pt" "$folder/net.fnw" "$folder/mean.fnw" >/dev/null
+check "the mean of a network and itself is another" cmp "$folder/net.fnw" "$folder/mean.fnw"
+check "what is no checkpoint is not refused in one line" \
+    [ "$("$python" "$train/export.py" "$folder/midi/pop909.csv.gz" "$folder/x.fnw" 2>&1 | grep -c '^export.py: .*: expected a checkpoint')" -eq 1 ]
 "$here/music/render.sh" "$build/tests/music/compose" line 71 "$folder"
 check "fenby does not play what was exported" \
     "$build/fenby" "$folder/line.wav" --quiet --model "$folder/net.fnw" -o "$folder/line-heard.mid"

@@ -10,6 +10,8 @@ arrays {name: list of floats} and perhaps card; bins and inputs tell the input's
 Batch norm is folded into the convolution before it, as it stands at evaluation.
 """
 import argparse
+import pickle
+import sys
 
 import numpy as np
 import torch
@@ -29,7 +31,7 @@ def _fold(state, prefix):
 
 
 def layer_arrays(layers, state):
-    """The weights of every layer under the names that the runtime looks for."""
+    """The weights of every layer under the names that the runtime looks for, flat."""
     arrays = {}
     for i, layer in enumerate(layers):
         prefix = f'modules_.{i}.'
@@ -41,7 +43,7 @@ def layer_arrays(layers, state):
                 arrays[f'{i}.{ours}'] = state[f'{prefix}gru.{theirs}_l0']
         elif layer['kind'] == 'head':
             arrays[f'{i}.weight'], arrays[f'{i}.bias'] = state[prefix + 'weight'], state[prefix + 'bias']
-    return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
+    return {name: tensor.float().cpu().numpy().ravel() for name, tensor in arrays.items()}
 
 
 def to_state(model, like):
@@ -74,7 +76,12 @@ def to_model(checkpoint):
 
 
 def read(path):
-    return fnw.read(path) if path.endswith('.fnw') else to_model(torch.load(path, map_location='cpu'))
+    if path.endswith('.fnw'):
+        return fnw.read(path)
+    try:
+        return to_model(torch.load(path, map_location='cpu'))
+    except (EOFError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+        raise ValueError(f'{path}: expected a checkpoint of train.py or a weights file (.fnw)') from error
 
 
 def mean(models):
@@ -93,11 +100,14 @@ def main():
     a.add_argument('out', metavar='OUT.fnw')
     a.add_argument('--card')
     o = a.parse_args()
-    model = mean([read(path) for path in o.checkpoints])
-    if o.card:
-        with open(o.card) as card:
-            model['card'] = card.read()
-    fnw.write(o.out, model)
+    try:
+        model = mean([read(path) for path in o.checkpoints])
+        if o.card:
+            with open(o.card) as card:
+                model['card'] = card.read()
+        fnw.write(o.out, model)
+    except (OSError, ValueError) as error:
+        sys.exit(f'export.py: {error}')
     n_weights = sum(values.size for values in fnw.read(o.out)['arrays'].values())
     print(f'{o.out}: {model["name"]}, {len(model["layers"])} layers, {n_weights} values')
 

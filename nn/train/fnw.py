@@ -112,4 +112,8 @@ def write(path, model):
 
 def read(path):
     with open(path, 'rb') as file:
-        return unpack(file.read())
+        data = file.read()
+    try:
+        return unpack(data)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from error
