@@ -2,7 +2,7 @@
 """The configuration of a training run: everything that shapes the data, the network and its training."""
 import math
 
-NAME = 'fenby-2'
+NAME = 'fenby-3'
 SEED = 1
 
 SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/features.h
@@ -11,7 +11,7 @@ SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/featur
 CLIP_SECONDS = 10.0
 HELD_OUT = ['discord_upright', 'discord_martin', 'phil_cor_anglais', 'fluid_viola', 'fluid_soprano']
 # Kinds of clips and how often each is drawn.
-MIX = {'piano': 0.29, 'guitar': 0.19, 'ensemble': 0.24, 'solo': 0.12, 'voice': 0.12, 'nothing': 0.04}
+MIX = {'piano': 0.28, 'guitar': 0.19, 'ensemble': 0.22, 'solo': 0.11, 'voice': 0.12, 'nothing': 0.08}
 
 # The heads: a note must be reported at most LOOKAHEAD frames after the frame that holds its onset.
 LOOKAHEAD = [1, 2, 3, 5, 10]
@@ -54,7 +54,7 @@ BATCH, FRAMES = 2, 430          # clips and frames of each step: many small step
 SHARE = 25                      # steps after which processes that train together take the mean of their weights
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 1.5e-3, 1e-3, 200
 CLIP_GRADIENT = 2.0
-DROPOUT = 0.1                   # of the channels inside a block
+DROPOUT = 0.15                  # of the channels inside a block
 AVERAGE = 0.9995                # kept of the running mean of the weights at each step
 POSITIVE_WEIGHT = 3.0           # of the few frames that hold an onset, against the many that do not
 HEAD_WEIGHT = [0.8, 1.6, 1.0, 0.8, 0.8]  # of each lookahead: live is what most people play with
