@@ -663,7 +663,8 @@ class Clip:
         rng = self.rng
         if rng.random() < 0.07:
             self.drums(rng.uniform(0.02, 0.3))
-        shared = self.room() if rng.random() < 0.7 else None
+        near = rng.random() < 0.5  # a line input or a close microphone
+        shared = self.room() if not near and rng.random() < 0.7 else None
         total = 0
         for voice in self.voices:
             spectrum = scipy.fft.rfft(voice, SIZE)
@@ -673,13 +674,13 @@ class Clip:
         if shared is not None:
             total = total * shared
         total = total * self.colour() if rng.random() < 0.6 else total
-        if rng.random() < 0.35:  # band limits: telephones, old microphones, 16 kHz recordings
+        if not near and rng.random() < 0.35:  # band limits: telephones, old microphones, 16 kHz recordings
             f = np.linspace(0, SR / 2, SIZE // 2 + 1)
             high, low = rng.choice([3400, 5000, 7000, 7900, 9000]), rng.choice([20, 60, 120, 250])
             total = total / np.sqrt(1 + (f / high) ** 16) / np.sqrt(1 + (low / np.maximum(f, 1)) ** 4)
         y = scipy.fft.irfft(total, SIZE)[:N].astype(np.float32)
         peak = np.abs(y).max() + 1e-6
-        if rng.random() < 0.12:  # a compressor or an overdriven input
+        if not near and rng.random() < 0.12:  # a compressor or an overdriven input
             y = np.tanh(y / peak * rng.uniform(1, 4))
             peak = np.abs(y).max() + 1e-6
         if self.labels or peak > 1e-4:
@@ -690,7 +691,7 @@ class Clip:
         if rng.random() < 0.6:
             noise = scipy.signal.lfilter([0.25], [1, -rng.uniform(0.5, 0.97)], noise).astype(np.float32)
         level = 10 ** (rng.uniform(-90, -48) / 20)
-        if rng.random() < 0.7:
+        if not near and rng.random() < 0.7:
             level = np.sqrt((y ** 2).mean()) * 10 ** (rng.uniform(-50, -20) / 20)
         y += noise * np.float32(level)
         if rng.random() < 0.1:   # mains hum
