@@ -31,7 +31,7 @@ def _fold(state, prefix):
 
 
 def layer_arrays(layers, state):
-    """The weights of every layer under the names that the runtime looks for, flat."""
+    """The weights of every layer under the names that the runtime looks for."""
     arrays = {}
     for i, layer in enumerate(layers):
         prefix = f'modules_.{i}.'
@@ -43,7 +43,7 @@ def layer_arrays(layers, state):
                 arrays[f'{i}.{ours}'] = state[f'{prefix}gru.{theirs}_l0']
         elif layer['kind'] == 'head':
             arrays[f'{i}.weight'], arrays[f'{i}.bias'] = state[prefix + 'weight'], state[prefix + 'bias']
-    return {name: tensor.float().cpu().numpy().ravel() for name, tensor in arrays.items()}
+    return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
 
 
 def to_state(model, like):
@@ -76,10 +76,11 @@ def to_model(checkpoint):
 
 
 def read(path):
+    """As fnw.read gives it, also of a checkpoint."""
     if path.endswith('.fnw'):
         return fnw.read(path)
     try:
-        return to_model(torch.load(path, map_location='cpu'))
+        return fnw.unpack(fnw.pack(to_model(torch.load(path, map_location='cpu'))))
     except (EOFError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
         raise ValueError(f'{path}: expected a checkpoint of train.py or a weights file (.fnw)') from error
 
