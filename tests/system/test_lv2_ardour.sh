@@ -30,7 +30,7 @@ place_music() {
     source='<Source name="music.wav" id="9000" type="audio" flags="" channel="0" origin="" gain="1"/>'
     region="<Region name=\"music\" id=\"9001\" type=\"audio\" source-0=\"9000\" master-source-0=\"9000\"
         channels=\"1\" start=\"a0\" length=\"a$n@a0\" ancestral-start=\"a0\" ancestral-length=\"a$n@a0\"
-        opaque=\"1\"/>"
+        opaque=\"1\" fade-in-active=\"0\" fade-out-active=\"0\"/>"
     sed -e "s|<Sources/>|<Sources>$source</Sources>|" \
         -e "s|\(<Playlist [^>]*name=\"Guitar\"[^>]*\)/>|\1>$(echo $region)</Playlist>|" \
         "$session/session.ardour" >"$folder/edited" && mv "$folder/edited" "$session/session.ardour"
