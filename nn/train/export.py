@@ -90,8 +90,8 @@ def mean(models):
     first = models[0]
     if any(model['layers'] != first['layers'] for model in models):
         raise ValueError('the networks have other layers: expected checkpoints of one')
-    arrays = {name: np.mean([np.asarray(model['arrays'][name], np.float32) for model in models], 0)
-              if name[0].isdigit() else values for name, values in first['arrays'].items()}
+    arrays = {name: np.mean([model['arrays'][name] for model in models], 0) if name[0].isdigit() else values
+              for name, values in first['arrays'].items()}
     return {**first, 'arrays': arrays}
 
 
