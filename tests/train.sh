@@ -60,6 +60,26 @@ check "what is no checkpoint is not refused in one line" \
 check "fenby does not play what was exported" \
     "$build/fenby" "$folder/line.wav" --quiet --model "$folder/net.fnw" -o "$folder/line-heard.mid"
 
+# --- the golden files -----------------------------------------------------------------------------------------
+
+mkdir "$folder/golden"
+"$python" "$train/golden.py" "$folder/golden"
+apart=$("$python" - "$train" "$here/golden" "$folder/golden" <<'END'
+import glob, os, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import fnw
+worst = 0
+for path in glob.glob(sys.argv[2] + '/*.fnw'):
+    old, new = fnw.read(path), fnw.read(os.path.join(sys.argv[3], os.path.basename(path)))
+    assert old['layers'] == new['layers'], path
+    for name, values in old['arrays'].items():
+        worst = max(worst, np.abs(values - new['arrays'][name]).max())
+print(worst)
+END
+)
+check "golden.py makes other files than tests/golden, by ${apart:-?}" less "${apart:-99} 1e-5"
+
 # --- to an instrument of one's own ----------------------------------------------------------------------------
 
 mkdir "$folder/organ"

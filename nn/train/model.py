@@ -95,6 +95,7 @@ class Net(nn.Module):
 
     def forward(self, x):
         history = []
+        x = before(x, getattr(self.modules_[0], 'past', 0))
         for i, (layer, module) in enumerate(zip(self.layers, self.modules_)):
             kind = layer['kind']
             past = getattr(self.modules_[i + 1], 'past', 0) if i + 1 < len(self.modules_) else 0
