@@ -59,13 +59,21 @@ def without_stacking(layers):
     return [{**layer, 'shifts': [0]} if layer['kind'] == 'stack' else layer for layer in layers]
 
 
+def loss(**changed):
+    return {'LOSS': {**config.LOSS, **changed}}
+
+
 # name: what differs, {attribute of config: value}, function of the layers, clips
 VARIANTS = {
     'whole': ('nothing', {}, None, clips.Clip),
     'convolutional': ('a dilated convolution instead of the recurrent unit', {}, convolutional, clips.Clip),
     'unstacked': ('no harmonic stacking', {}, without_stacking, clips.Clip),
     'long': ('the long windows only', {}, None, clips.Clip),
-    'no_contour': ('no contour output', {'LOSS': {**config.LOSS, 'contour': 0.0}}, None, clips.Clip),
+    'no_contour': ('no contour output', loss(contour=0.0), None, clips.Clip),
+    'no_velocity': ('no velocity output', loss(velocity=0.0), None, clips.Clip),
+    'little_sounding': ('sounding at a fifth of its weight', loss(sounding=0.1), None, clips.Clip),
+    'little_age': ("the onset's age at a fifth of its weight", loss(onset_age=0.02), None, clips.Clip),
+    'same_heads': ('all lookaheads weigh the same', {'HEAD_WEIGHT': [1.0] * 5}, None, clips.Clip),
     'undropped': ('no dropout', {'DROPOUT': 0.0}, None, clips.Clip),
     'even': ('positives weigh as much as negatives', {'POSITIVE_WEIGHT': 1.0}, None, clips.Clip),
     'dry': ('no rooms, microphones, noise or levels', {}, None, DryClip),
