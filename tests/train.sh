@@ -69,8 +69,9 @@ import glob, os, sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import fnw
-worst = 0
-for path in glob.glob(sys.argv[2] + '/*.fnw'):
+worst, paths = 0, glob.glob(sys.argv[2] + '/*.fnw')
+assert paths, 'no golden files'
+for path in paths:
     old, new = fnw.read(path), fnw.read(os.path.join(sys.argv[3], os.path.basename(path)))
     assert old['layers'] == new['layers'], path
     for name, values in old['arrays'].items():

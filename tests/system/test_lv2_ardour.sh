@@ -142,8 +142,8 @@ check "the track has other outputs" says "ports: 1 audio, 1 midi" "$folder/make"
 place_music
 
 # Ardour 7.3's export corrupts its heap now and then, without any plugin, too: of 90 bounces of such a session under
-# LD_PRELOAD=libc_malloc_debug.so.0 MALLOC_CHECK_=3 MALLOC_PERTURB_=165 21 crashed, mostly as ExportGraphBuilder was freed
-# (with Fenby 2 of 25). It sends each cycle's MIDI to its ports twice, in Route::roll and in PortManager::cycle_end:
+# LD_PRELOAD=libc_malloc_debug.so.0 MALLOC_CHECK_=3 MALLOC_PERTURB_=165 21 crashed (with Fenby 2 of 25, both as Ardour freed
+# the lists of its exporter). It sends each cycle's MIDI to its ports twice, in Route::roll and in PortManager::cycle_end:
 # "it's too late for this event" means the second time.
 cat >"$folder/bounce" <<END
 AudioEngine:set_backend("None (Dummy)", "", "")
