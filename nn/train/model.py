@@ -94,11 +94,11 @@ class Net(nn.Module):
         return x * ((torch.rand(x.shape[:2], device=x.device) < keep).to(x.dtype) / keep)[:, :, None, None]
 
     def forward(self, x):
-        history = []
-        x = before(x, getattr(self.modules_[0], 'past', 0))
+        history, pasts = [], [getattr(module, 'past', 0) for module in self.modules_] + [0]
+        x = before(x, pasts[0])
         for i, (layer, module) in enumerate(zip(self.layers, self.modules_)):
             kind = layer['kind']
-            past = getattr(self.modules_[i + 1], 'past', 0) if i + 1 < len(self.modules_) else 0
+            past = pasts[i + 1]
             if kind == 'stack':
                 low = max(0, -min(layer['shifts']))
                 high = max(0, max(layer['shifts']) + layer['width'] - x.shape[-1])
