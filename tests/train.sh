@@ -60,6 +60,31 @@ check "what is no checkpoint is not refused in one line" \
 check "fenby does not play what was exported" \
     "$build/fenby" "$folder/line.wav" --quiet --model "$folder/net.fnw" -o "$folder/line-heard.mid"
 
+# --- the optimizer --------------------------------------------------------------------------------------------
+
+optimizer=$("$python" - "$train" <<'END'
+import copy, sys, types
+sys.path.insert(0, sys.argv[1])
+import torch
+import muon
+torch.manual_seed(1)
+values = torch.cat([torch.linalg.svdvals(muon.orthogonal(torch.randn(shape))) for shape in ((32, 288), (96, 32), (32, 32))])
+ours = torch.nn.Linear(8, 4)
+theirs = copy.deepcopy(ours)
+steps = [muon.Muon(types.SimpleNamespace(modules_=[ours], parameters=ours.parameters), 1e-2, 0.1),
+         torch.optim.AdamW(theirs.parameters(), 1e-2, weight_decay=0.1)]
+for _ in range(20):
+    x = torch.randn(16, 8)
+    for layer, step in zip((ours, theirs), steps):
+        layer.zero_grad()
+        layer(x).square().sum().backward()
+        step.step()
+print(values.log().abs().max().exp().item(), (ours.weight - theirs.weight).abs().max().item())
+END
+) || optimizer='99 99'
+check "Muon leaves singular values a factor of ${optimizer% *} from 1" less "${optimizer% *} 1.5"
+check "the optimizer's other half is ${optimizer#* } away from AdamW" less "${optimizer#* } 1e-6"
+
 # --- the golden files -----------------------------------------------------------------------------------------
 
 mkdir "$folder/golden"

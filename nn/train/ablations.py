@@ -74,6 +74,7 @@ VARIANTS = {
     'little_sounding': ('sounding at a fifth of its weight', loss(sounding=0.1), None, clips.Clip),
     'little_age': ("the onset's age at a fifth of its weight", loss(onset_age=0.02), None, clips.Clip),
     'same_heads': ('all lookaheads weigh the same', {'HEAD_WEIGHT': [1.0] * 5}, None, clips.Clip),
+    'adam': ('AdamW for all weights', {'MUON': False}, None, clips.Clip),
     'undropped': ('no dropout', {'DROPOUT': 0.0}, None, clips.Clip),
     'even': ('positives weigh as much as negatives', {'POSITIVE_WEIGHT': 1.0}, None, clips.Clip),
     'dry': ('no rooms, microphones, noise or levels', {}, None, DryClip),

@@ -50,12 +50,13 @@ ARRAYS = {'onset.lookahead': LOOKAHEAD, 'onset.threshold': [ONSET_THRESHOLD] * l
           'sounding.threshold': [SOUNDING_THRESHOLD], 'mode.lookahead': MODE_LOOKAHEAD}
 
 # Training.
-BATCH, FRAMES = 2, 430          # clips and frames of each step: many small steps learn more than few large ones
-SHARE = 25                      # steps after which processes that train together take the mean of their weights
-LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 1.5e-3, 1e-3, 200
+BATCH, FRAMES = 2, 215          # clips and frames of each step: many small steps learn more than few large ones
+SHARE = 50                      # steps after which processes that train together take the mean of their weights
+MUON = True                     # for the convolutions and the recurrent unit; AdamW for the rest (muon.py)
+LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 1.5e-3, 1e-3, 400
 CLIP_GRADIENT = 2.0
-DROPOUT = 0.15                  # of the channels inside a block
-AVERAGE = 0.9995                # kept of the running mean of the weights at each step
+DROPOUT = 0.1                   # of the channels inside a block
+AVERAGE = 0.9998                # kept of the running mean of the weights at each step
 POSITIVE_WEIGHT = 3.0           # of the few frames that hold an onset, against the many that do not
-HEAD_WEIGHT = [0.8, 1.6, 1.0, 0.8, 0.8]  # of each lookahead: live is what most people play with
+HEAD_WEIGHT = [0.8, 2.0, 1.0, 0.7, 0.7]  # of each lookahead: live is what most people play with
 LOSS = {'onset': 1.0, 'sounding': 0.5, 'velocity': 0.1, 'onset_age': 0.1, 'contour': 0.1}

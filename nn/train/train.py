@@ -33,6 +33,7 @@ import features
 import fnw
 import recordings
 from model import Net
+from muon import Muon
 
 # Clips to draw from, at first and later: one is seen a few times, each time another part, shifted and coloured anew.
 POOL, LARGEST_POOL = 200, 1200
@@ -289,7 +290,9 @@ def train(o, net, team, rank, data=None):
     torch.set_num_threads(o.threads)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     net = net.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=0 if o.only else config.WEIGHT_DECAY)
+    decay = 0 if o.only else config.WEIGHT_DECAY
+    optimizer = Muon(net, o.learning_rate, decay) if config.MUON else \
+        torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=decay)
     step, spent, seed, saved = 0, 0.0, config.SEED, None
     if o.start:
         seed += 1
