@@ -21,20 +21,22 @@ typedef struct {
     int row;             // the weights' row that meets the first
 } fenby_run;
 
-// output[position][channel] = bias + the sum over all runs of input * weight + residual, then ReLU.
-// Weights are packed as fenby_kernel_column says, so that the loop over the rows reads them straight through.
+// output[position][channel] = bias + the sum over all runs of input * weight + residual, then ReLU. The residual
+// lies as the output does. Weights are packed as fenby_kernel_column says, so that the loop over the rows reads
+// them straight through.
 typedef struct {
     const fenby_run *runs;
     int n_runs, rows, channels;
     const float *weights, *bias;
     const float *residual;  // NULL: none
     float *output;
+    int stride;  // of the output: floats from a position to the next
     bool relu;
 } fenby_linear;
 
 typedef struct {
     const char *name;
-    int lanes, group;
+    int lanes, tile;
     void (*linear)(const fenby_linear *linear, int first, int end);  // output positions first .. end - 1
 
     // One step of a GRU on n values: reset, update and candidate gates before their activation, the candidate's
@@ -46,8 +48,8 @@ typedef struct {
     void (*sigmoid)(float *values, size_t n);
 } fenby_kernel;
 
-// Where the weights of an output channel lie: row r at weights[first + r * step]. Channels go in groups of
-// kernel->group, the rest by single vectors; each group is a block [rows][channels of the group]. The bias of a
+// Where the weights of an output channel lie: row r at weights[first + r * step]. Channels go in tiles of
+// kernel->tile, the rest by single vectors; each tile is a block [rows][channels of the tile]. The bias of a
 // channel is bias[channel]. Both are filled up with zeros to whole vectors.
 typedef struct {
     size_t first, step;
@@ -55,8 +57,8 @@ typedef struct {
 
 static inline fenby_column fenby_kernel_column(const fenby_kernel *kernel, int rows, int channels, int channel)
 {
-    int start = channel - channel % kernel->group, step = kernel->group;
-    if (channels - start <= kernel->group - kernel->lanes) {
+    int start = channel - channel % kernel->tile, step = kernel->tile;
+    if (channels - start <= kernel->tile - kernel->lanes) {
         start = channel - channel % kernel->lanes;
         step = kernel->lanes;
     }

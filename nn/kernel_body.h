@@ -57,7 +57,7 @@ INLINE void block(const fenby_linear *l, int first, int position, int channel, c
     }
     UNROLL
     for (int p = 0; p < n_positions; p++) {
-        size_t at = (size_t)(position + p) * (size_t)l->channels + (size_t)channel;
+        size_t at = (size_t)(position + p) * (size_t)l->stride + (size_t)channel;
         UNROLL
         for (int v = 0; v < n_vectors; v++) {
             VEC value = sum[p][v];
@@ -127,5 +127,5 @@ static TARGET void gates(const float *reset, const float *update, const float *c
 }
 
 #define KERNEL(kernel_name) \
-    { .name = kernel_name, .lanes = LANES, .group = VECTORS * LANES, .linear = linear, .gates = gates, \
+    { .name = kernel_name, .lanes = LANES, .tile = VECTORS * LANES, .linear = linear, .gates = gates, \
       .sigmoid = sigmoid }

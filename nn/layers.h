@@ -48,9 +48,13 @@ typedef struct {
     // first position, residual (from how many layers back, 0: none), whether a ReLU follows.
     int kt, kf, dt, df, sf, pad, skip, relu;
 
-    // Conv and head: weight[channels][n_shifts * inputs][kt][kf] and bias[channels].
-    // GRU, gates in the order r, z, n: weight[3][channels][n_shifts * inputs], bias[3][channels],
-    // hidden_weight[3][channels][channels], hidden_bias[3][channels].
+    // Groups: each part of the output channels reads its part of the inputs alone (and of the state, in a GRU).
+    // 1 after a stack and in the head.
+    int groups;
+
+    // Conv and head: weight[channels][n_shifts * inputs / groups][kt][kf] and bias[channels].
+    // GRU, gates in the order r, z, n: weight[3][channels][n_shifts * inputs / groups], bias[3][channels],
+    // hidden_weight[3][channels][channels / groups], hidden_bias[3][channels].
     const float *weight, *bias, *hidden_weight, *hidden_bias;
 } fenby_layer;
 

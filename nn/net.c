@@ -21,7 +21,8 @@ struct fenby_net {
     const fenby_kernel *kernel;
     uint64_t hop;
 
-    // Packed once: weights, bias and sizes for each layer; convolutions and the head use the first.
+    // Packed once: weights, bias and sizes for each layer, one group after the other; convolutions and the head use
+    // the first.
     fenby_linear linears[FENBY_MAX_LAYERS][N_SUMS];
 
     // State: rings of frames, as weights->frames has them.
@@ -54,49 +55,68 @@ static float *frame_at(const fenby_net *net, int index, int age)
     return net->frames[index] + slot % n * frame_floats(f) + f->zeros_before * f->channels;
 }
 
-static bool new_linear(fenby_linear *linear, int rows, int channels)
+// What a group's channels take up, filled up to whole vectors.
+static size_t padded(const fenby_linear *linear)
 {
-    size_t padded = (size_t)channels + FENBY_MAX_LANES;
+    return (size_t)linear->channels + FENBY_MAX_LANES;
+}
+
+static bool new_linear(fenby_linear *linear, int groups, int rows, int channels)
+{
     linear->rows = rows;
-    linear->channels = channels;
-    linear->weights = new_floats((size_t)rows * padded);
-    linear->bias = new_floats(padded);
+    linear->channels = channels / groups;
+    linear->stride = channels;
+    linear->weights = new_floats((size_t)groups * (size_t)rows * padded(linear));
+    linear->bias = new_floats((size_t)groups * padded(linear));
     return linear->weights && linear->bias;
 }
 
-// Lays out weight[channels][n_shifts * inputs][kt][kf] as rows [kt][n_shifts][kf][inputs] from first_row on:
-// the order in which the runs meet them. Adds the bias.
-static void pack(const fenby_net *net, fenby_linear *linear, int first_row, const fenby_layer *shape,
+static fenby_linear group_of(const fenby_linear *all, int group)
+{
+    fenby_linear linear = *all;
+    linear.weights += (size_t)group * (size_t)all->rows * padded(all);
+    linear.bias += (size_t)group * padded(all);
+    return linear;
+}
+
+// Lays out weight[channels][n_shifts * inputs][kt][kf] as rows [kt][n_shifts][kf][inputs] from first_row on: the
+// order in which the runs meet them; inputs: of one group. Adds the bias.
+static void pack(const fenby_net *net, const fenby_linear *all, int first_row, const fenby_layer *shape, int inputs,
                  const float *weight, const float *bias)
 {
-    float *packed = (float *)linear->weights, *packed_bias = (float *)linear->bias;
-    for (int channel = 0; channel < linear->channels; channel++) {
-        fenby_column column = fenby_kernel_column(net->kernel, linear->rows, linear->channels, channel);
-        packed_bias[channel] += bias[channel];
-        for (int j = 0; j < shape->n_shifts; j++)
-            for (int c = 0; c < shape->inputs; c++)
-                for (int t = 0; t < shape->kt; t++)
-                    for (int k = 0; k < shape->kf; k++) {
-                        int row = first_row + ((t * shape->n_shifts + j) * shape->kf + k) * shape->inputs + c;
-                        packed[column.first + (size_t)row * column.step] = *weight++;
-                    }
+    for (int group = 0; group < shape->groups; group++) {
+        const fenby_linear linear = group_of(all, group);
+        float *packed = (float *)linear.weights, *packed_bias = (float *)linear.bias;
+        for (int channel = 0; channel < linear.channels; channel++) {
+            fenby_column column = fenby_kernel_column(net->kernel, linear.rows, linear.channels, channel);
+            packed_bias[channel] += *bias++;
+            for (int j = 0; j < shape->n_shifts; j++)
+                for (int c = 0; c < inputs; c++)
+                    for (int t = 0; t < shape->kt; t++)
+                        for (int k = 0; k < shape->kf; k++) {
+                            int row = first_row + ((t * shape->n_shifts + j) * shape->kf + k) * inputs + c;
+                            packed[column.first + (size_t)row * column.step] = *weight++;
+                        }
+        }
     }
 }
 
 static bool pack_gru(fenby_net *net, const fenby_layer *layer, fenby_linear *linears)
 {
-    int rows = layer->n_shifts * layer->inputs, channels = layer->channels;
-    const fenby_layer hidden = { .n_shifts = 1, .inputs = channels, .kt = 1, .kf = 1 };
-    if (!new_linear(&linears[RESET], rows + channels, channels) ||
-        !new_linear(&linears[UPDATE], rows + channels, channels) ||
-        !new_linear(&linears[CANDIDATE], rows, channels) || !new_linear(&linears[HIDDEN], channels, channels))
+    const int groups = layer->groups, channels = layer->channels, inputs = layer->inputs / groups;
+    const int rows = layer->n_shifts * inputs, hidden_rows = channels / groups;
+    const fenby_layer hidden = { .n_shifts = 1, .kt = 1, .kf = 1, .groups = groups };
+    if (!new_linear(&linears[RESET], groups, rows + hidden_rows, channels) ||
+        !new_linear(&linears[UPDATE], groups, rows + hidden_rows, channels) ||
+        !new_linear(&linears[CANDIDATE], groups, rows, channels) ||
+        !new_linear(&linears[HIDDEN], groups, hidden_rows, channels))
         return false;
     for (int gate = RESET; gate <= CANDIDATE; gate++) {
         fenby_linear *with_hidden = gate == CANDIDATE ? &linears[HIDDEN] : &linears[gate];
         size_t first = (size_t)gate * (size_t)channels;
-        pack(net, &linears[gate], 0, layer, layer->weight + first * (size_t)rows, layer->bias + first);
-        pack(net, with_hidden, gate == CANDIDATE ? 0 : rows, &hidden,
-             layer->hidden_weight + first * (size_t)channels, layer->hidden_bias + first);
+        pack(net, &linears[gate], 0, layer, inputs, layer->weight + first * (size_t)rows, layer->bias + first);
+        pack(net, with_hidden, gate == CANDIDATE ? 0 : rows, &hidden, hidden_rows,
+             layer->hidden_weight + first * (size_t)hidden_rows, layer->hidden_bias + first);
     }
     return true;
 }
@@ -107,10 +127,11 @@ static bool pack_layer(fenby_net *net, int i)
     fenby_linear *linears = net->linears[i];
     if (layer->kind == FENBY_STACK) return true;
     if (layer->kind == FENBY_GRU) return pack_gru(net, layer, linears);
-    int rows = layer->kt * layer->n_shifts * layer->kf * layer->inputs;
-    if (!new_linear(linears, rows, layer->channels)) return false;
+    const int inputs = layer->inputs / layer->groups;
+    const int rows = layer->kt * layer->n_shifts * layer->kf * inputs;
+    if (!new_linear(linears, layer->groups, rows, layer->channels)) return false;
     linears->relu = layer->relu;
-    pack(net, linears, 0, layer, layer->weight, layer->bias);
+    pack(net, linears, 0, layer, inputs, layer->weight, layer->bias);
     return true;
 }
 
@@ -216,20 +237,21 @@ static void clean_input(fenby_net *net, const float *input)
     }
 }
 
-// The runs of a layer's taps k0 .. k1 - 1 in frequency, for output positions from first on. Returns how many.
-static int gather_runs(fenby_net *net, const fenby_layer *layer, int first, int k0, int k1)
+// The runs of a group's taps k0 .. k1 - 1 in frequency, for output positions from first on. Returns how many.
+static int gather_runs(fenby_net *net, const fenby_layer *layer, int group, int first, int k0, int k1)
 {
-    int n = 0, side_by_side = layer->df == 1 ? k1 - k0 : 1;
+    const int inputs = layer->inputs / layer->groups;
+    int n = 0, side_by_side = layer->df == 1 && layer->groups == 1 ? k1 - k0 : 1;
     for (int t = 0; t < layer->kt; t++) {
         const float *frame = frame_at(net, layer->source, (layer->kt - 1 - t) * layer->dt);
         for (int j = 0; j < layer->n_shifts; j++)
             for (int k = k0; k < k1; k += side_by_side) {
                 int position = first * layer->sf + k * layer->df - layer->pad + layer->shifts[j];
                 net->runs[n++] = (fenby_run){
-                    .input = frame + position * layer->inputs,
+                    .input = frame + position * layer->inputs + group * inputs,
                     .stride = layer->sf * layer->inputs,
-                    .length = side_by_side * layer->inputs,
-                    .row = ((t * layer->n_shifts + j) * layer->kf + k) * layer->inputs,
+                    .length = side_by_side * inputs,
+                    .row = ((t * layer->n_shifts + j) * layer->kf + k) * inputs,
                 };
             }
     }
@@ -252,24 +274,27 @@ static int taps_in_view(const fenby_layer *layer, int first, int *k0, int *k1)
 static void convolve(fenby_net *net, int i)
 {
     const fenby_layer *layer = &net->weights->layers[i];
-    fenby_linear linear = net->linears[i][0];
-    linear.runs = net->runs;
-    linear.output = frame_at(net, i + 1, 0);
-    linear.residual = layer->skip ? frame_at(net, i + 1 - layer->skip, 0) : NULL;
-    for (int first = 0, end; first < layer->width; first = end) {
-        int k0, k1;
-        end = taps_in_view(layer, first, &k0, &k1);
-        linear.n_runs = gather_runs(net, layer, first, k0, k1);
-        net->kernel->linear(&linear, first, end);
+    for (int group = 0; group < layer->groups; group++) {
+        fenby_linear linear = group_of(&net->linears[i][0], group);
+        const int channel = group * linear.channels;
+        linear.runs = net->runs;
+        linear.output = frame_at(net, i + 1, 0) + channel;
+        linear.residual = layer->skip ? frame_at(net, i + 1 - layer->skip, 0) + channel : NULL;
+        for (int first = 0, end; first < layer->width; first = end) {
+            int k0, k1;
+            end = taps_in_view(layer, first, &k0, &k1);
+            linear.n_runs = gather_runs(net, layer, group, first, k0, k1);
+            net->kernel->linear(&linear, first, end);
+        }
     }
 }
 
-static void sum(fenby_net *net, int i, int which, const fenby_run *runs, int n_runs)
+static void sum(fenby_net *net, int i, int group, int which, const fenby_run *runs, int n_runs)
 {
-    fenby_linear linear = net->linears[i][which];
+    fenby_linear linear = group_of(&net->linears[i][which], group);
     linear.runs = runs;
     linear.n_runs = n_runs;
-    linear.output = net->sums[which];
+    linear.output = net->sums[which] + group * linear.channels;
     net->kernel->linear(&linear, 0, net->weights->layers[i].width);
 }
 
@@ -279,14 +304,17 @@ static void recur(fenby_net *net, int i)
     const fenby_layer *layer = &net->weights->layers[i];
     size_t n = (size_t)layer->width * (size_t)layer->channels;
     const float *old = frame_at(net, i + 1, 1);
-    int n_runs = gather_runs(net, layer, 0, 0, 1);
-    fenby_run *hidden = &net->runs[n_runs];
-    *hidden = (fenby_run){ old, layer->channels, layer->channels, layer->n_shifts * layer->inputs };
-    sum(net, i, RESET, net->runs, n_runs + 1);
-    sum(net, i, UPDATE, net->runs, n_runs + 1);
-    sum(net, i, CANDIDATE, net->runs, n_runs);
-    hidden->row = 0;
-    sum(net, i, HIDDEN, hidden, 1);
+    for (int group = 0; group < layer->groups; group++) {
+        const int n_runs = gather_runs(net, layer, group, 0, 0, 1), length = layer->channels / layer->groups;
+        fenby_run *hidden = &net->runs[n_runs];
+        *hidden = (fenby_run){ old + group * length, layer->channels, length,
+                               layer->n_shifts * layer->inputs / layer->groups };
+        sum(net, i, group, RESET, net->runs, n_runs + 1);
+        sum(net, i, group, UPDATE, net->runs, n_runs + 1);
+        sum(net, i, group, CANDIDATE, net->runs, n_runs);
+        hidden->row = 0;
+        sum(net, i, group, HIDDEN, hidden, 1);
+    }
     memcpy(net->state, old, n * sizeof *old);
     net->kernel->gates(net->sums[RESET], net->sums[UPDATE], net->sums[CANDIDATE], net->sums[HIDDEN],
                        net->state, n);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: ISC
-// Layout of a .fnw file, version 1. Everything is little-endian and a multiple of four bytes, so that numbers
+// Layout of a .fnw file, version 2. Everything is little-endian and a multiple of four bytes, so that numbers
 // are read in place. `text` is an int32 size (a multiple of 4), then that many bytes of UTF-8 filled up with at
 // least one zero byte.
 //
 //   8 bytes  magic "fenby.nw"
-//   int32    version, 1
+//   int32    version, 2 (1: the same without groups)
 //   int32    size of the whole file in bytes
 //   uint64   hash of the features the network was trained on
 //   text     model name           text  model card
@@ -12,8 +12,8 @@
 //   int32    number of layers, then each layer:
 //     int32    kind: 0 stack, 1 conv, 2 gru, 3 head (model.py says what each computes)
 //     stack    int32 width, number of shifts, shifts
-//     conv     int32 channels, kt, kf, dt, df, sf, skip, relu
-//     gru      int32 channels
+//     conv     int32 channels, kt, kf, dt, df, sf, skip, relu, groups
+//     gru      int32 channels, groups
 //     head     int32 number of outputs, then each: text name, int32 channels, int32 sigmoid (1) or linear (0)
 //   int32    number of arrays, then each: text name, int32 count, float32 values
 //   uint64   checksum: FNV-1a of all bytes before it
@@ -36,7 +36,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .fnw file is read i
 _Static_assert(sizeof(float) == 4, "a .fnw file is read in place");
 
 static const char magic[] = "fenby.nw";
-enum { VERSION = 1, MAGIC_SIZE = sizeof magic - 1, HEADER_SIZE = 24, CHECKSUM_SIZE = 8 };
+enum { VERSION = 2, VERSION_WITHOUT_GROUPS = 1, MAGIC_SIZE = sizeof magic - 1, HEADER_SIZE = 24, CHECKSUM_SIZE = 8 };
 
 // Walks through the file. After the first failure every read gives 0 or "", so that the parser reads straight
 // down and asks once.
@@ -46,6 +46,7 @@ typedef struct {
     const char *name;
     char *error;
     size_t error_size;
+    int version;
     bool failed;
 } reader;
 
@@ -130,8 +131,9 @@ static bool read_header(reader *r, uint64_t features_hash)
     const void *const begin = read_bytes(r, MAGIC_SIZE, "magic");
     if (!begin || memcmp(begin, magic, MAGIC_SIZE) != 0)
         return fail(r, "not a weights file (.fnw): it does not begin with \"fenby.nw\"");
-    int version = read_int(r, "version", INT32_MIN, INT32_MAX);
-    if (version != VERSION) return fail(r, "format version %d, expected %d", version, VERSION);
+    r->version = read_int(r, "version", INT32_MIN, INT32_MAX);
+    if (r->version != VERSION && r->version != VERSION_WITHOUT_GROUPS)
+        return fail(r, "format version %d, expected %d or %d", r->version, VERSION_WITHOUT_GROUPS, VERSION);
     int size = read_int(r, "size", 0, FENBY_MAX_FILE);
     if (!r->failed && (size_t)size != r->size)
         return fail(r, "%zu bytes, expected %d: the file is cut or has something added", r->size, size);
@@ -154,6 +156,11 @@ static void read_stack(reader *r, fenby_layer *layer)
     for (int i = 0; i < layer->n_shifts; i++) read_int(r, "shift", -FENBY_MAX_WIDTH, FENBY_MAX_WIDTH);
 }
 
+static int read_groups(reader *r)
+{
+    return r->version == VERSION_WITHOUT_GROUPS ? 1 : read_int(r, "groups", 1, FENBY_MAX_CHANNELS);
+}
+
 static void read_conv(reader *r, fenby_layer *layer, int index)
 {
     layer->channels = read_int(r, "conv channels", 1, FENBY_MAX_CHANNELS);
@@ -164,6 +171,13 @@ static void read_conv(reader *r, fenby_layer *layer, int index)
     layer->sf = read_int(r, "conv sf", 1, FENBY_MAX_STRIDE);
     layer->skip = read_int(r, "conv skip", 0, index);
     layer->relu = read_int(r, "conv relu", 0, 1);
+    layer->groups = read_groups(r);
+}
+
+static void read_gru(reader *r, fenby_layer *layer)
+{
+    layer->channels = read_int(r, "gru channels", 1, FENBY_MAX_CHANNELS);
+    layer->groups = read_groups(r);
 }
 
 static void read_head(reader *r, fenby_weights *w, fenby_layer *layer)
@@ -186,12 +200,12 @@ static bool read_layers(reader *r, fenby_weights *w)
     w->n_layers = read_int(r, "number of layers", 1, FENBY_MAX_LAYERS);
     for (int i = 0; i < w->n_layers && !r->failed; i++) {
         fenby_layer *layer = &w->layers[i];
-        *layer = (fenby_layer){ .kt = 1, .kf = 1, .dt = 1, .df = 1, .sf = 1 };
+        *layer = (fenby_layer){ .kt = 1, .kf = 1, .dt = 1, .df = 1, .sf = 1, .groups = 1 };
         layer->kind = (fenby_layer_kind)read_int(r, "layer kind", FENBY_STACK, FENBY_HEAD);
         switch (layer->kind) {
         case FENBY_STACK: read_stack(r, layer); break;
         case FENBY_CONV: read_conv(r, layer, i); break;
-        case FENBY_GRU: layer->channels = read_int(r, "gru channels", 1, FENBY_MAX_CHANNELS); break;
+        case FENBY_GRU: read_gru(r, layer); break;
         case FENBY_HEAD: read_head(r, w, layer); break;
         }
         if (!r->failed && (layer->kind == FENBY_HEAD) != (i == w->n_layers - 1))
@@ -264,6 +278,14 @@ static bool connect(reader *r, fenby_weights *w, int i)
     return true;
 }
 
+static bool check_groups(reader *r, const fenby_layer *layer, int i)
+{
+    if (layer->groups > 1 && layer->n_shifts > 1) return fail(r, "layer %d: groups cannot follow a stack", i);
+    if (layer->inputs % layer->groups == 0 && layer->channels % layer->groups == 0) return true;
+    return fail(r, "layer %d: %d inputs and %d channels are no %d groups", i, layer->inputs, layer->channels,
+                layer->groups);
+}
+
 static bool check_skip(reader *r, const fenby_weights *w, int i)
 {
     const fenby_layer *layer = &w->layers[i];
@@ -278,13 +300,14 @@ static bool weigh(reader *r, fenby_weights *w, int i)
 {
     fenby_layer *layer = &w->layers[i];
     int64_t gates = layer->kind == FENBY_GRU ? 3 : 1, channels = layer->channels;
-    int64_t count = gates * channels * layer->n_shifts * layer->inputs * layer->kt * layer->kf;
+    int64_t count = gates * channels * layer->n_shifts * layer->inputs / layer->groups * layer->kt * layer->kf;
     layer->weight = layer_array(r, w, i, "weight", count);
     layer->bias = layer_array(r, w, i, "bias", gates * channels);
     if (layer->kind == FENBY_GRU) {
-        layer->hidden_weight = layer_array(r, w, i, "weight_hh", gates * channels * channels);
+        const int64_t hidden = gates * channels * channels / layer->groups;
+        layer->hidden_weight = layer_array(r, w, i, "weight_hh", hidden);
         layer->hidden_bias = layer_array(r, w, i, "bias_hh", gates * channels);
-        count += gates * channels * channels;
+        count += hidden;
     }
     if (!r->failed && count * layer->width > FENBY_MAX_MACS - (int64_t)w->macs)
         fail(r, "more than %d multiply-adds a hop", FENBY_MAX_MACS);
@@ -328,7 +351,7 @@ static bool join_layers(reader *r, fenby_weights *w)
         fenby_layer *layer = &w->layers[i];
         if (!connect(r, w, i)) return false;
         if (layer->kind == FENBY_STACK) continue;  // keeps nothing: the next layer reads through it
-        if (!check_skip(r, w, i) || !weigh(r, w, i)) return false;
+        if (!check_groups(r, layer, i) || !check_skip(r, w, i) || !weigh(r, w, i)) return false;
         keep(w, layer);
         w->frames[i + 1] = (fenby_frames){ .width = layer->width, .channels = layer->channels,
                                            .n_frames = layer->kind == FENBY_GRU ? 2 : 1 };

@@ -51,7 +51,7 @@ static inline void fnw_begin(fnw *file, int width, int channels, int n_layers)
 {
     file->size = 0;
     fnw_bytes(file, "fenby.nw", 8);
-    fnw_int(file, 1);
+    fnw_int(file, 2);
     fnw_int(file, 0);
     fnw_bytes(file, &fnw_features, sizeof fnw_features);
     fnw_text(file, "test");

@@ -38,7 +38,7 @@ static fenby_weights *tell(const story *s)
     const int channels = s->onset + 1 + s->contour;
     fnw_begin(&file, FENBY_N_BINS, s->resolutions, 3);
     fnw_ints(&file, (int32_t[]){0, FENBY_N_CONTOUR, 1, 0}, 4);                  // a stack of one
-    fnw_ints(&file, (int32_t[]){1, 1, 1, 3, 1, 1, FENBY_BINS_PER_KEY, 0, 1}, 9);  // to a value a key
+    fnw_ints(&file, (int32_t[]){1, 1, 1, 3, 1, 1, FENBY_BINS_PER_KEY, 0, 1, 1}, 10);  // to a value a key
     fnw_int(&file, 3);
     fnw_int(&file, 3);
     put_output(&file, "onset", s->onset);

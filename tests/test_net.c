@@ -96,7 +96,7 @@ static void test_golden(const char *name)
 enum { FRAMES = 9, MAX_TEST_LAYERS = 6, MAX_SIDE = 33, MAX_CHANNELS = 65, MAX_WEIGHTS = 1 << 18 };
 
 typedef struct {
-    int kind, width, channels, n_shifts, shifts[3], kt, kf, dt, df, sf, pad, skip, relu;
+    int kind, width, channels, n_shifts, shifts[3], kt, kf, dt, df, sf, pad, skip, relu, groups;
     float *weight, *bias, *hidden_weight, *hidden_bias;
 } spec;
 
@@ -149,11 +149,19 @@ static void random_conv(spec *layer, int i, int width)
     if (layer->skip) layer->channels = from->channels;
 }
 
+// Now and then as many as can be.
+static int random_groups(int inputs, int channels)
+{
+    int groups = random_int(0, 1) ? random_int(2, 4) : channels;
+    while (inputs % groups || channels % groups) groups--;
+    return groups;
+}
+
 static void random_layer(int i, int width, int inputs)
 {
     spec *layer = &model.layers[i];
     bool after_stack = i > 0 && model.layers[i - 1].kind == FENBY_STACK;
-    *layer = (spec){ .kt = 1, .kf = 1, .dt = 1, .df = 1, .sf = 1, .width = width };
+    *layer = (spec){ .kt = 1, .kf = 1, .dt = 1, .df = 1, .sf = 1, .width = width, .groups = 1 };
     layer->kind = i == model.n_layers - 1 ? FENBY_HEAD : random_int(after_stack ? 1 : 0, 2);
     if (layer->kind == FENBY_STACK) {
         layer->channels = inputs * (layer->n_shifts = random_int(1, 3));
@@ -163,12 +171,13 @@ static void random_layer(int i, int width, int inputs)
     }
     layer->channels = layer->kind == FENBY_GRU ? random_int(1, 20) : random_channels();
     if (layer->kind == FENBY_CONV) random_conv(layer, i, width);
-    size_t gates = layer->kind == FENBY_GRU ? 3 : 1, rows = (size_t)(inputs * layer->kt * layer->kf);
-    size_t channels = (size_t)layer->channels;
+    if (layer->kind != FENBY_HEAD && !after_stack) layer->groups = random_groups(inputs, layer->channels);
+    size_t channels = (size_t)layer->channels, groups = (size_t)layer->groups;
+    size_t gates = layer->kind == FENBY_GRU ? 3 : 1, rows = (size_t)(inputs * layer->kt * layer->kf) / groups;
     layer->weight = random_weights(gates * channels * rows, sqrt(4.0 / (double)rows));
     layer->bias = random_weights(gates * channels, 0.5);
     if (layer->kind != FENBY_GRU) return;
-    layer->hidden_weight = random_weights(gates * channels * channels, sqrt(4.0 / (double)channels));
+    layer->hidden_weight = random_weights(gates * channels * channels / groups, sqrt(4.0 / (double)channels));
     layer->hidden_bias = random_weights(gates * channels, 0.5);
 }
 
@@ -192,9 +201,10 @@ static void write_model(void)
         fnw_int(&file, l->kind);
         if (l->kind == FENBY_STACK) fnw_ints(&file, (int32_t[]){ l->width, l->n_shifts }, 2);
         if (l->kind == FENBY_STACK) fnw_ints(&file, l->shifts, (size_t)l->n_shifts);
-        if (l->kind == FENBY_GRU) fnw_int(&file, l->channels);
+        if (l->kind == FENBY_GRU) fnw_ints(&file, (int32_t[]){ l->channels, l->groups }, 2);
         if (l->kind == FENBY_CONV)
-            fnw_ints(&file, (int32_t[]){ l->channels, l->kt, l->kf, l->dt, l->df, l->sf, l->skip, l->relu }, 8);
+            fnw_ints(&file,
+                     (int32_t[]){ l->channels, l->kt, l->kf, l->dt, l->df, l->sf, l->skip, l->relu, l->groups }, 9);
     }
     fnw_int(&file, 1);
     fnw_text(&file, "all");
@@ -211,9 +221,9 @@ static void write_model(void)
             const float *values;
             size_t count;
         } arrays[] = {
-            { "weight", l->weight, channels * (size_t)(inputs * l->kt * l->kf) },
+            { "weight", l->weight, channels * (size_t)(inputs * l->kt * l->kf / l->groups) },
             { "bias", l->bias, channels },
-            { "weight_hh", l->hidden_weight, channels * (size_t)l->channels },
+            { "weight_hh", l->hidden_weight, channels * (size_t)(l->channels / l->groups) },
             { "bias_hh", l->hidden_bias, channels },
         };
         for (size_t a = 0; a < (l->kind == FENBY_GRU ? 4 : 2); a++, n_arrays++) {
@@ -240,9 +250,10 @@ static double naive_stack(const spec *l, int i, int t, int p, int channel, int i
 
 static double naive_conv(const spec *l, int i, int t, int p, int channel, int in_width, int inputs)
 {
+    const int length = inputs / l->groups, first = channel / (l->channels / l->groups) * length;
     double result = l->bias[channel];
-    const float *w = l->weight + channel * inputs * l->kt * l->kf;
-    for (int c = 0; c < inputs; c++)
+    const float *w = l->weight + channel * length * l->kt * l->kf;
+    for (int c = first; c < first + length; c++)
         for (int a = 0; a < l->kt; a++)
             for (int k = 0; k < l->kf; k++) {
                 int past = t - (l->kt - 1 - a) * l->dt, position = p * l->sf + k * l->df - l->pad;
@@ -254,14 +265,16 @@ static double naive_conv(const spec *l, int i, int t, int p, int channel, int in
 
 static double naive_gru(const spec *l, int i, int t, int p, int channel, int inputs)
 {
+    const int length = inputs / l->groups, hidden = l->channels / l->groups, group = channel / hidden;
     double x[3], h[3], old = t ? model.values[i + 1][t - 1][p][channel] : 0;
     for (int gate = 0; gate < 3; gate++) {
         int row = gate * l->channels + channel;
         x[gate] = l->bias[row];
         h[gate] = l->hidden_bias[row];
-        for (int c = 0; c < inputs; c++) x[gate] += l->weight[row * inputs + c] * model.values[i][t][p][c];
-        for (int c = 0; c < l->channels && t; c++)
-            h[gate] += l->hidden_weight[row * l->channels + c] * model.values[i + 1][t - 1][p][c];
+        for (int c = 0; c < length; c++)
+            x[gate] += l->weight[row * length + c] * model.values[i][t][p][group * length + c];
+        for (int c = 0; c < hidden && t; c++)
+            h[gate] += l->hidden_weight[row * hidden + c] * model.values[i + 1][t - 1][p][group * hidden + c];
     }
     double r = logistic(x[0] + h[0]), z = logistic(x[1] + h[1]), n = tanh(x[2] + r * h[2]);
     return (1 - z) * n + z * old;
@@ -310,13 +323,14 @@ static void test_random_networks(void)
 {
     enum { SIZE = FRAMES * MAX_SIDE * MAX_CHANNELS };
     static float results[N_SIMDS][SIZE];
-    int n_gru = 0, n_stack = 0, n_skip = 0;
+    int n_gru = 0, n_stack = 0, n_skip = 0, n_groups = 0;
     for (int number = 0; number < 200; number++) {
         random_model();
         for (int i = 0; i < model.n_layers; i++) {
             n_gru += model.layers[i].kind == FENBY_GRU;
             n_stack += model.layers[i].kind == FENBY_STACK;
             n_skip += model.layers[i].skip > 0;
+            n_groups += model.layers[i].groups > 1;
         }
         for (int t = 0; t < FRAMES; t++)
             for (int k = 0; k < model.width * model.channels; k++)
@@ -330,7 +344,8 @@ static void test_random_networks(void)
             CHECK(memcmp(results[1], results[2], sizeof results[1]) == 0, "network %d: avx2, avx512", number);
         fenby_weights_free(w);
     }
-    CHECK(n_gru > 40 && n_stack > 40 && n_skip > 20, "%d GRUs, %d stacks, %d skips", n_gru, n_stack, n_skip);
+    CHECK(n_gru > 40 && n_stack > 40 && n_skip > 20 && n_groups > 40,
+          "%d GRUs, %d stacks, %d skips, %d in groups", n_gru, n_stack, n_skip, n_groups);
 }
 
 // --- behaviour -----------------------------------------------------------------------------------------------
@@ -432,7 +447,7 @@ static void test_overflow(const char *name, fenby_simd simd)
 static void test_decay(fenby_simd simd)
 {
     fnw_begin(&file, 5, 1, 2);
-    fnw_ints(&file, (int32_t[]){ 2, 1, 3, 1 }, 4);
+    fnw_ints(&file, (int32_t[]){ 2, 1, 1, 3, 1 }, 5);
     fnw_text(&file, "state");
     fnw_ints(&file, (int32_t[]){ 1, 0, 6 }, 3);
     fnw_array(&file, "0.weight", (float[]){ 0, 0, 1 }, 3);
@@ -505,7 +520,7 @@ static void test_allocations(void)
 
 int main(void)
 {
-    static const char *const goldens[] = { "net_small", "net_odd", "net_gru" };
+    static const char *const goldens[] = { "net_small", "net_odd", "net_gru", "net_groups" };
     for (size_t g = 0; g < sizeof goldens / sizeof *goldens; g++) {
         test_golden(goldens[g]);
         test_reset(goldens[g]);

@@ -38,13 +38,13 @@ static void check_refused(const char *expected)
     check_error("x.fnw", expected);
 }
 
-// 3 positions x 2 channels, a conv of 2 frames, a GRU, a head with outputs a[1] and b[2]; about 700 bytes.
+// 3 positions x 2 channels, a conv of 2 frames, a GRU of two groups, a head with outputs a[1] and b[2]; about 700 bytes.
 static void make_small(void)
 {
     const float values[64] = { 0.5f, -0.25f, 0.125f };
     fnw_begin(&file, 3, 2, 3);
-    fnw_ints(&file, (int32_t[]){ 1, 2, 2, 3, 1, 1, 1, 0, 1 }, 9);
-    fnw_ints(&file, (int32_t[]){ 2, 2 }, 2);
+    fnw_ints(&file, (int32_t[]){ 1, 2, 2, 3, 1, 1, 1, 0, 1, 1 }, 10);
+    fnw_ints(&file, (int32_t[]){ 2, 2, 2 }, 3);
     fnw_ints(&file, (int32_t[]){ 3, 2 }, 2);
     fnw_text(&file, "a");
     fnw_ints(&file, (int32_t[]){ 1, 1 }, 2);
@@ -53,9 +53,9 @@ static void make_small(void)
     fnw_int(&file, 9);
     fnw_array(&file, "0.weight", values, 2 * 2 * 2 * 3);
     fnw_array(&file, "0.bias", values, 2);
-    fnw_array(&file, "1.weight", values, 12);
+    fnw_array(&file, "1.weight", values, 6);
     fnw_array(&file, "1.bias", values, 6);
-    fnw_array(&file, "1.weight_hh", values, 12);
+    fnw_array(&file, "1.weight_hh", values, 6);
     fnw_array(&file, "1.bias_hh", values, 6);
     fnw_array(&file, "2.weight", values, 6);
     fnw_array(&file, "2.bias", values, 3);
@@ -72,7 +72,7 @@ static void test_good(void)
     CHECK(strcmp(fenby_weights_name(w), "test") == 0, "%s", fenby_weights_name(w));
     CHECK(strcmp(fenby_weights_card(w), "A card.\n") == 0, "%s", fenby_weights_card(w));
     CHECK(fenby_weights_input_width(w) == 3 && fenby_weights_input_channels(w) == 2, "input shape");
-    CHECK(fenby_weights_macs(w) == 3 * (24 + 24 + 6), "%zu", fenby_weights_macs(w));
+    CHECK(fenby_weights_macs(w) == 3 * (24 + 12 + 6), "%zu", fenby_weights_macs(w));
     REQUIRE(fenby_weights_n_outputs(w) == 2, "%zu", fenby_weights_n_outputs(w));
     fenby_output b = fenby_weights_output(w, 1);
     CHECK(strcmp(b.name, "b") == 0 && b.width == 3 && b.channels == 2, "%s %d %d", b.name, b.width, b.channels);
@@ -112,9 +112,9 @@ static void test_header(void)
     make_small();
     CHECK(!fenby_weights_parse(file.bytes, file.size, "x.fnw", 0xabc, error, sizeof error), "other features");
     check_error("x.fnw", "hash 0123456789abcdef, expected 0000000000000abc");
-    file.bytes[8] = 2;
+    file.bytes[8] = 3;
     fnw_reseal(file.bytes, file.size);
-    check_refused("format version 2, expected 1");
+    check_refused("format version 3, expected 1 or 2");
     file.bytes[0] = 'F';
     check_refused("not a weights file (.fnw)");
     make_small();
@@ -229,16 +229,18 @@ static void test_layers(void)
         { 4, 1, 1, 3, { 0, 0, 1 }, "stack width is 0" },
         { 4, 1, 1, 3, { 0, 4, 65 }, "number of shifts is 65" },
         { 4, 1, 1, 4, { 0, 4, 1, 4097 }, "shift is 4097" },
-        { 4, 1, 1, 9, { 1, 0, 1, 1, 1, 1, 1, 0, 1 }, "conv channels is 0" },
-        { 4, 1, 1, 9, { 1, 1025, 1, 1, 1, 1, 1, 0, 1 }, "conv channels is 1025" },
-        { 4, 1, 1, 9, { 1, 1, 65, 1, 1, 1, 1, 0, 1 }, "conv kt is 65" },
-        { 4, 1, 1, 9, { 1, 1, 1, 0, 1, 1, 1, 0, 1 }, "conv kf is 0" },
-        { 4, 1, 1, 9, { 1, 1, 1, 1, 257, 1, 1, 0, 1 }, "conv dt is 257" },
-        { 4, 1, 1, 9, { 1, 1, 1, 1, 1, -5, 1, 0, 1 }, "conv df is -5" },
-        { 4, 1, 1, 9, { 1, 1, 1, 1, 1, 1, 0, 0, 1 }, "conv sf is 0" },
-        { 4, 1, 1, 9, { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, "conv skip is 1, expected 0 .. 0" },
-        { 4, 1, 1, 9, { 1, 1, 1, 1, 1, 1, 1, 0, 2 }, "conv relu is 2" },
+        { 4, 1, 1, 10, { 1, 0, 1, 1, 1, 1, 1, 0, 1, 1 }, "conv channels is 0" },
+        { 4, 1, 1, 10, { 1, 1025, 1, 1, 1, 1, 1, 0, 1, 1 }, "conv channels is 1025" },
+        { 4, 1, 1, 10, { 1, 1, 65, 1, 1, 1, 1, 0, 1, 1 }, "conv kt is 65" },
+        { 4, 1, 1, 10, { 1, 1, 1, 0, 1, 1, 1, 0, 1, 1 }, "conv kf is 0" },
+        { 4, 1, 1, 10, { 1, 1, 1, 1, 257, 1, 1, 0, 1, 1 }, "conv dt is 257" },
+        { 4, 1, 1, 10, { 1, 1, 1, 1, 1, -5, 1, 0, 1, 1 }, "conv df is -5" },
+        { 4, 1, 1, 10, { 1, 1, 1, 1, 1, 1, 0, 0, 1, 1 }, "conv sf is 0" },
+        { 4, 1, 1, 10, { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, "conv skip is 1, expected 0 .. 0" },
+        { 4, 1, 1, 10, { 1, 1, 1, 1, 1, 1, 1, 0, 2, 1 }, "conv relu is 2" },
+        { 4, 1, 1, 10, { 1, 1, 1, 1, 1, 1, 1, 0, 1, 0 }, "groups is 0, expected 1 .. 1024" },
         { 4, 1, 1, 2, { 2, 0 }, "gru channels is 0" },
+        { 4, 1, 1, 3, { 2, 1, 1025 }, "groups is 1025, expected 1 .. 1024" },
         { 4, 1, 1, 2, { HEAD, 33 }, "number of outputs is 33" },
         { 4, 1, 1, 4, { HEAD, 1, 4, 0 }, "output name is empty" },
         { 4, 1, 1, 4, { HEAD, 1, 4, 27 }, "output name has control characters" },
@@ -246,7 +248,7 @@ static void test_layers(void)
         { 4, 1, 1, 3, { HEAD, 1, 2000000000 }, "output name is 2000000000" },
         { 4, 1, 1, 6, { HEAD, 1, 4, A, 0, 0 }, "output channels is 0" },
         { 4, 1, 1, 6, { HEAD, 1, 4, A, 1, 2 }, "output activation is 2" },
-        { 4, 1, 1, 2, { 2, 1 }, "layer 0 of 1: a head is expected at the end" },
+        { 4, 1, 1, 3, { 2, 1, 1 }, "layer 0 of 1: a head is expected at the end" },
         { 4, 1, 2, 6, { HEAD, 1, 4, A, 1, 1 }, "layer 0 of 2: a head is expected at the end and only there" },
         { 4, 1, 1, 7, { HEAD, 1, 4, A, 1, 1, 513 }, "number of arrays is 513" },
         { 4, 1, 1, 10, { HEAD, 1, 4, A, 1, 1, 1, 4, A, 2000000000 }, "array size is 2000000000" },
@@ -257,11 +259,15 @@ static void test_layers(void)
         { 4, 1, 1, 7, { HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
         { 4, 1, 2, 15, { 0, 4, 1, 0, 0, 4, 1, 0, HEAD, 1, 4, A, 1, 1, 0 }, "head is expected" },
         { 4, 1, 3, 15, { 0, 4, 1, 0, 0, 4, 1, 0, HEAD, 1, 4, A, 1, 1, 0 }, "a stack cannot follow a stack" },
-        { 4, 1, 2, 16, { 1, 1, 1, 6, 1, 1, 2, 0, 1, HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
-        { 4, 1, 2, 16, { 1, 1, 1, 2, 1, 256, 64, 0, 1, HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
-        { 4, 1, 2, 16, { 1, 1, 1, 1, 1, 1, 2, 0, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4 positions" },
-        { 4, 1, 2, 16, { 1, 1, 1, 3, 1, 1, 64, 0, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4 positions" },
-        { 4096, 1, 2, 16, { 1, 1, 1, 2, 1, 1, 1, 0, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4096 positions" },
+        { 4, 1, 2, 17, { 1, 1, 1, 6, 1, 1, 2, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
+        { 4, 1, 2, 17, { 1, 1, 1, 2, 1, 256, 64, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
+        { 4, 1, 2, 17, { 1, 1, 1, 1, 1, 1, 2, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4 positions" },
+        { 4, 1, 2, 17, { 1, 1, 1, 3, 1, 1, 64, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4 positions" },
+        { 4, 4, 2, 17, { 1, 4, 1, 1, 1, 1, 1, 0, 1, 3, HEAD, 1, 4, A, 1, 1, 0 }, "4 inputs and 4 channels are no 3 groups" },
+        { 4, 4, 2, 10, { 2, 6, 2, HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
+        { 4, 4, 2, 10, { 2, 6, 4, HEAD, 1, 4, A, 1, 1, 0 }, "4 inputs and 6 channels are no 4 groups" },
+        { 4, 4, 3, 15, { 0, 4, 2, 0, 1, 2, 6, 2, HEAD, 1, 4, A, 1, 1, 0 }, "layer 1: groups cannot follow a stack" },
+        { 4096, 1, 2, 17, { 1, 1, 1, 2, 1, 1, 1, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4096 positions" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fnw_begin(&file, cases[i].width, cases[i].channels, cases[i].n_layers);
@@ -272,12 +278,12 @@ static void test_layers(void)
 }
 
 // A head after one conv whose numbers are right but for what each case is about.
-static void make_conv(int width, int32_t conv[8], int n_weights)
+static void make_conv(int width, int32_t conv[9], int n_weights)
 {
     static const float values[1 << 19];
     fnw_begin(&file, width, 1, 2);
     fnw_int(&file, 1);
-    fnw_ints(&file, conv, 8);
+    fnw_ints(&file, conv, 9);
     fnw_ints(&file, (int32_t[]){ 3, 1 }, 2);
     fnw_text(&file, "a");
     fnw_ints(&file, (int32_t[]){ 1, 1, 4 }, 3);
@@ -290,25 +296,49 @@ static void make_conv(int width, int32_t conv[8], int n_weights)
 
 static void test_sizes(void)
 {
-    make_conv(4, (int32_t[]){ 3, 2, 3, 1, 1, 1, 0, 1 }, 18);
+    make_conv(4, (int32_t[]){ 3, 2, 3, 1, 1, 1, 0, 1, 1 }, 18);
     fenby_weights *w = parse(file.bytes, file.size);
     CHECK(w, "%s", error);
     fenby_weights_free(w);
-    make_conv(4, (int32_t[]){ 3, 2, 3, 1, 1, 1, 0, 1 }, 17);
+    make_conv(4, (int32_t[]){ 3, 2, 3, 1, 1, 1, 0, 1, 1 }, 17);
     check_refused("array 0.weight has 17 values, expected 18");
-    make_conv(4, (int32_t[]){ 3, 2, 3, 1, 1, 1, 0, 1 }, 19);
+    make_conv(4, (int32_t[]){ 3, 2, 3, 1, 1, 1, 0, 1, 1 }, 19);
     check_refused("array 0.weight has 19 values, expected 18");
-    make_conv(4096, (int32_t[]){ 1024, 64, 1, 256, 1, 1, 0, 1 }, 65536);
+    make_conv(4096, (int32_t[]){ 1024, 64, 1, 256, 1, 1, 0, 1, 1 }, 65536);
     check_refused("values, expected at most 16777216");
-    make_conv(4096, (int32_t[]){ 256, 32, 63, 1, 1, 1, 0, 1 }, 516096);
+    make_conv(4096, (int32_t[]){ 256, 32, 63, 1, 1, 1, 0, 1, 1 }, 516096);
     check_refused("more than 1073741824 multiply-adds a hop");
+}
+
+// A file of version 1 has no groups: each layer is one.
+static void test_version_1(void)
+{
+    static const float values[16] = { 0.5f, -0.25f, 0.125f };
+    fnw_begin(&file, 3, 2, 3);
+    file.bytes[8] = 1;
+    fnw_ints(&file, (int32_t[]){ 1, 2, 1, 1, 1, 1, 1, 0, 1 }, 9);
+    fnw_ints(&file, (int32_t[]){ 2, 2 }, 2);
+    fnw_ints(&file, (int32_t[]){ 3, 1, 4, 'a', 1, 1, 8 }, 7);
+    fnw_array(&file, "0.weight", values, 4);
+    fnw_array(&file, "0.bias", values, 2);
+    fnw_array(&file, "1.weight", values, 12);
+    fnw_array(&file, "1.bias", values, 6);
+    fnw_array(&file, "1.weight_hh", values, 12);
+    fnw_array(&file, "1.bias_hh", values, 6);
+    fnw_array(&file, "2.weight", values, 2);
+    fnw_array(&file, "2.bias", values, 1);
+    fnw_end(&file);
+    fenby_weights *w = parse(file.bytes, file.size);
+    CHECK(w, "%s", error);
+    if (w) CHECK(fenby_weights_macs(w) == 3 * (4 + 24 + 2), "%zu", fenby_weights_macs(w));
+    fenby_weights_free(w);
 }
 
 static void test_skip(void)
 {
     fnw_begin(&file, 4, 1, 3);
-    fnw_ints(&file, (int32_t[]){ 1, 3, 1, 1, 1, 1, 1, 0, 1 }, 9);
-    fnw_ints(&file, (int32_t[]){ 1, 2, 1, 1, 1, 1, 1, 1, 1 }, 9);
+    fnw_ints(&file, (int32_t[]){ 1, 3, 1, 1, 1, 1, 1, 0, 1, 1 }, 10);
+    fnw_ints(&file, (int32_t[]){ 1, 2, 1, 1, 1, 1, 1, 1, 1, 1 }, 10);
     fnw_ints(&file, (int32_t[]){ 3, 1, 4, 'a', 1, 1, 2 }, 7);
     fnw_array(&file, "0.weight", (float[3]){ 0 }, 3);
     fnw_array(&file, "0.bias", (float[3]){ 0 }, 3);
@@ -352,6 +382,7 @@ int main(void)
     test_resealed();
     test_layers();
     test_sizes();
+    test_version_1();
     test_skip();
     test_allocations();
     return test_report();

@@ -52,7 +52,7 @@ static inline fenby_weights *tiny_model(float velocity_logit, char *error, size_
     static const float lookahead[] = {1, 4}, onset_threshold[] = {0.5f, 0.5f}, sounding_threshold = 0.5f;
     static const float mode_lookahead[] = {1, 1, 4};
     static const int32_t stack[] = {0, FENBY_N_CONTOUR, 1, 0};
-    static const int32_t conv[] = {1, TINY_CHANNELS, TINY_KT, TINY_KF, 1, 1, FENBY_BINS_PER_KEY, 0, 1};
+    static const int32_t conv[] = {1, TINY_CHANNELS, TINY_KT, TINY_KF, 1, 1, FENBY_BINS_PER_KEY, 0, 1, 1};
     static fnw file;
     const uint64_t features = fenby_cqt_features_hash();
     fnw_begin(&file, FENBY_N_BINS, FENBY_N_RESOLUTIONS, 3);

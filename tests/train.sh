@@ -48,17 +48,36 @@ begin="--samples $folder/pack --midi $folder/midi --threads 1 --processes 2"
 "$python" "$train/train.py" "$folder/net.pt" $begin --steps 100 >"$folder/log" 2>&1 || tail -n 5 "$folder/log"
 loss=$(awk '$2 == 100 && $3 == "loss" { print $4 }' "$folder/log")
 check "the mean loss of steps 51 to 100 is $loss, not below 6" less "${loss:-99} 6"
+"$python" "$train/export.py" "$folder/net.pt" "$folder/first.fnw" >/dev/null
 # shellcheck disable=SC2086
 "$python" "$train/train.py" "$folder/net.pt" $begin --steps 104 --resume >"$folder/log" 2>&1 || tail -n 5 "$folder/log"
 check "it did not go on where it stopped: $(tail -n 1 "$folder/log")" grep -q '^done: 104 steps' "$folder/log"
 "$python" "$train/export.py" "$folder/net.pt" "$folder/net.fnw" >/dev/null
 "$python" "$train/export.py" "$folder/net.pt" "$folder/net.fnw" "$folder/mean.fnw" >/dev/null
 check "the mean of a network and itself is another" cmp "$folder/net.fnw" "$folder/mean.fnw"
+"$python" "$train/export.py" --side-by-side "$folder/first.fnw" "$folder/net.pt" "$folder/pair.fnw" >/dev/null
+apart=$("$python" - "$train" "$folder/first.fnw" "$folder/net.fnw" "$folder/pair.fnw" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch, export, model
+x, said = torch.rand(1, 2, 40, 304), []
+for path in sys.argv[2:]:
+    weights = export.read(path)
+    net = model.Net(weights['layers']).eval()
+    net.load_state_dict(export.to_state(weights, net.state_dict()))
+    said.append(net(x)['onset'].detach())
+print((said[0] - said[1]).abs().max().item(), (said[2] - (said[0] + said[1]) / 2).abs().max().item())
+END
+)
+check "two networks differ by and two side by side from their mean by: $apart" \
+    [ "$(echo "$apart" | awk '{ print ($1 > 0.01 && $2 < 1e-4) }')" = 1 ]
 check "what is no checkpoint is not refused in one line" \
     [ "$("$python" "$train/export.py" "$folder/midi/pop909.csv.gz" "$folder/x.fnw" 2>&1 | grep -c '^export.py: .*: expected a checkpoint')" -eq 1 ]
 "$here/music/render.sh" "$build/tests/music/compose" line 71 "$folder"
-check "fenby does not play what was exported" \
-    "$build/fenby" "$folder/line.wav" --quiet --model "$folder/net.fnw" -o "$folder/line-heard.mid"
+for model in net pair; do
+    check "fenby does not play what was exported, $model" \
+        "$build/fenby" "$folder/line.wav" --quiet --model "$folder/$model.fnw" -o "$folder/line-heard.mid"
+done
 
 # --- the optimizer --------------------------------------------------------------------------------------------
 

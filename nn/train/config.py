@@ -2,7 +2,7 @@
 """The configuration of a training run: everything that shapes the data, the network and its training."""
 import math
 
-NAME = 'fenby-3'
+NAME = 'fenby-4'
 SEED = 1
 
 SAMPLE_RATE, HOP, BINS, KEYS, LOWEST_KEY = 22050, 256, 304, 88, 21  # dsp/features.h

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""export.py CHECKPOINT... OUT.fnw [--card CARD.md]: makes a weights file of a trained network, with its model card.
+"""export.py CHECKPOINT... OUT.fnw [--card CARD.md] [--side-by-side]: makes a weights file of a trained network, with its
+model card.
 
 Of several checkpoints of a run, or weights files, it takes the mean: one that hears better than each of them (Izmailov et
-al., "Averaging weights leads to wider optima and better generalization", UAI 2018).
+al., "Averaging weights leads to wider optima and better generalization", UAI 2018). Networks that were trained apart have no
+such mean: --side-by-side puts them into one file as groups, whose answers are averaged (Hansen and Salamon, "Neural
+network ensembles", IEEE Transactions on Pattern Analysis and Machine Intelligence 12, 1990), for so much more work.
 
 A checkpoint is a dict: layers (as model.py has them), average or state (as Net.state_dict(); the first if
 there are both), name, features_hash,
@@ -19,6 +22,7 @@ import torch
 import fnw
 
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which model.py uses
+GRU_ARRAYS = {'weight': 'weight_ih_l0', 'bias': 'bias_ih_l0', 'weight_hh': 'weight_hh_l0', 'bias_hh': 'bias_hh_l0'}
 
 
 def _fold(state, prefix):
@@ -38,9 +42,9 @@ def layer_arrays(layers, state):
         if layer['kind'] == 'conv':
             arrays[f'{i}.weight'], arrays[f'{i}.bias'] = _fold(state, prefix)
         elif layer['kind'] == 'gru':
-            for ours, theirs in (('weight', 'weight_ih'), ('bias', 'bias_ih'), ('weight_hh', 'weight_hh'),
-                                 ('bias_hh', 'bias_hh')):
-                arrays[f'{i}.{ours}'] = state[f'{prefix}gru.{theirs}_l0']
+            for ours, theirs in GRU_ARRAYS.items():
+                groups = [state[f'{prefix}gru.{g}.{theirs}'] for g in range(layer.get('groups', 1))]
+                arrays[f'{i}.{ours}'] = torch.cat([group.reshape(3, len(group) // 3, -1) for group in groups], 1)
         elif layer['kind'] == 'head':
             arrays[f'{i}.weight'], arrays[f'{i}.bias'] = state[prefix + 'weight'], state[prefix + 'bias']
     return {name: tensor.float().cpu().numpy() for name, tensor in arrays.items()}
@@ -49,12 +53,16 @@ def layer_arrays(layers, state):
 def to_state(model, like):
     """The other way: a state for model.Net of what fnw.read gave, batch norm doing nothing. like: the Net's state."""
     state = {}
+    of_gru = {theirs: ours for ours, theirs in GRU_ARRAYS.items()}
     for key, tensor in like.items():
         _, i, rest = key.split('.', 2)
-        name = {'norm.bias': 'bias', 'conv.weight': 'weight', 'weight': 'weight', 'bias': 'bias', 'gru.weight_ih_l0': 'weight',
-                'gru.bias_ih_l0': 'bias', 'gru.weight_hh_l0': 'weight_hh', 'gru.bias_hh_l0': 'bias_hh'}.get(rest)
+        name = {'norm.bias': 'bias', 'conv.weight': 'weight', 'weight': 'weight', 'bias': 'bias'}.get(rest)
         if name:
             state[key] = torch.from_numpy(model['arrays'][f'{i}.{name}'].copy()).reshape(tensor.shape)
+        elif rest.startswith('gru.'):
+            _, group, name = rest.split('.')
+            gates = model['arrays'][f'{i}.{of_gru[name]}'].reshape(3, -1, len(tensor) // 3, *tensor.shape[1:])
+            state[key] = torch.from_numpy(gates[:, int(group)].copy()).reshape(tensor.shape)
         else:
             nothing = {'norm.weight': 1, 'norm.running_mean': 0, 'norm.running_var': 1 - BATCH_NORM_EPSILON,
                        'norm.num_batches_tracked': 0}[rest]
@@ -95,14 +103,43 @@ def mean(models):
     return {**first, 'arrays': arrays}
 
 
+def side_by_side(models):
+    """One network with a group for each: its logits are the means of theirs."""
+    first, arrays, layers = models[0], {}, []
+    if any(model['layers'] != first['layers'] for model in models):
+        raise ValueError('the networks have other layers: expected networks of one kind')
+    if any(layer['kind'] == 'stack' for layer in first['layers'][1:]):
+        raise ValueError('a stack within the network: expected it at the beginning')
+    for i, layer in enumerate(first['layers']):
+        def joined(name, rows):
+            return np.concatenate([model['arrays'][f'{i}.{name}'].reshape(rows, -1) for model in models], 1)
+
+        if layer['kind'] == 'head':
+            layers.append(layer)
+            n = sum(channels for channels, _ in layer['outputs'].values())
+            arrays[f'{i}.weight'] = joined('weight', n) / len(models)
+            arrays[f'{i}.bias'] = joined('bias', 1).reshape(len(models), n).mean(0)
+        elif layer['kind'] == 'stack':
+            layers.append(layer)
+        else:
+            apart = layers and layers[-1]['kind'] != 'stack'  # else all of them read the same
+            layers.append({**layer, 'out': layer['out'] * len(models),
+                           'groups': layer['groups'] * len(models) if apart else layer['groups']})
+            for name in GRU_ARRAYS if layer['kind'] == 'gru' else ('weight', 'bias'):
+                arrays[f'{i}.{name}'] = joined(name, 3 if layer['kind'] == 'gru' else 1)
+    named = {name: values for name, values in first['arrays'].items() if not name[0].isdigit()}
+    return {**first, 'layers': layers, 'arrays': {**arrays, **named}}
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT')
     a.add_argument('out', metavar='OUT.fnw')
     a.add_argument('--card')
+    a.add_argument('--side-by-side', action='store_true')
     o = a.parse_args()
     try:
-        model = mean([read(path) for path in o.checkpoints])
+        model = (side_by_side if o.side_by_side else mean)([read(path) for path in o.checkpoints])
         if o.card:
             with open(o.card) as card:
                 model['card'] = card.read()

@@ -8,10 +8,10 @@ import struct
 
 import numpy as np
 
-MAGIC, VERSION = b'fenby.nw', 1
+MAGIC, VERSION, VERSION_WITHOUT_GROUPS = b'fenby.nw', 2, 1
 KINDS = ['stack', 'conv', 'gru', 'head']
 ACTIVATIONS = ['linear', 'sigmoid']
-CONV_FIELDS = {'kt': 1, 'kf': 1, 'dt': 1, 'df': 1, 'sf': 1, 'skip': 0, 'relu': 1}  # and their defaults
+CONV_FIELDS = {'kt': 1, 'kf': 1, 'dt': 1, 'df': 1, 'sf': 1, 'skip': 0, 'relu': 1, 'groups': 1}  # and their defaults
 
 
 def checksum(data):
@@ -39,7 +39,7 @@ def _layer(layer):
     if kind == 'conv':
         return data + _ints(layer['out'], *(int(layer.get(f, default)) for f, default in CONV_FIELDS.items()))
     if kind == 'gru':
-        return data + _ints(layer['out'])
+        return data + _ints(layer['out'], layer.get('groups', 1))
     data += _ints(len(layer['outputs']))
     for name, (channels, activation) in layer['outputs'].items():
         data += _text(name) + _ints(channels, ACTIVATIONS.index(activation))
@@ -64,7 +64,7 @@ def unpack(data):
     if data[:8] != MAGIC or data[-8:] != checksum(data[:-8]):
         raise ValueError('not a weights file (.fnw), or a damaged one')
     version, size, features_hash = struct.unpack_from('<iiQ', data, 8)
-    if version != VERSION or size != len(data):
+    if version not in (VERSION, VERSION_WITHOUT_GROUPS) or size != len(data):
         raise ValueError(f'version {version}, {size} bytes: expected version {VERSION}, {len(data)} bytes')
     at = 24
 
@@ -85,9 +85,10 @@ def unpack(data):
             width, n = ints(2)
             return {'kind': kind, 'width': width, 'shifts': ints(n)}
         if kind == 'conv':
-            return {'kind': kind, **dict(zip(['out', *CONV_FIELDS], ints(1 + len(CONV_FIELDS))))}
+            names = ['out', *CONV_FIELDS][:None if version == VERSION else -1]
+            return {'kind': kind, 'groups': 1, **dict(zip(names, ints(len(names))))}
         if kind == 'gru':
-            return {'kind': kind, 'out': ints(1)[0]}
+            return {'kind': kind, 'out': ints(1)[0], 'groups': ints(1)[0] if version == VERSION else 1}
         outputs = {}
         for _ in range(ints(1)[0]):
             name, (channels, activation) = text(), ints(2)

@@ -7,8 +7,9 @@ A layer is a dict. Kinds:
           shifts [bins], width: output position p, channel j * inputs + c is input[p + shifts[j]][c], 0 outside.
   conv    2-D convolution: out, kt (frames, causal), kf (positions, centred), dt, df (dilations), sf (stride in
           frequency), batch norm (folded on export), skip (how many layers back the residual comes from, added
-          before the ReLU; 0: none), relu.
-  gru     one gated recurrent unit for each position, weights shared between positions: out.
+          before the ReLU; 0: none), relu, groups (each part of the channels reads its part of the inputs alone;
+          1 after a stack).
+  gru     one gated recurrent unit for each position, weights shared between positions: out, groups.
   head    1x1 convolution with bias: outputs {name: [channels, activation]}.
 Positions run along frequency, time is causal: output frame t sees input frames <= t only.
 """
@@ -29,7 +30,7 @@ class Conv(nn.Module):
         # With a stride the window's centre starts at the stride's middle: bin 1 of a key's three.
         pad = (kf // 2) * df - (sf // 2)
         self.conv = nn.Conv2d(inputs, layer['out'], (kt, kf), stride=(1, sf), padding=(0, pad), dilation=(dt, df),
-                              bias=False)
+                              groups=layer.get('groups', 1), bias=False)
         self.norm = nn.BatchNorm2d(layer['out'])
 
     def forward(self, x, skip, relu, past):
@@ -50,14 +51,18 @@ def before(x, past):
 class Gru(nn.Module):
     def __init__(self, inputs, layer):
         super().__init__()
-        self.gru = nn.GRU(inputs, layer['out'], batch_first=True)
+        groups = layer.get('groups', 1)
+        self.gru = nn.ModuleList(nn.GRU(inputs // groups, layer['out'] // groups, batch_first=True) for _ in range(groups))
 
     def forward(self, x):
+        return torch.cat([self.group(part, gru) for part, gru in zip(x.chunk(len(self.gru), 1), self.gru)], 1)
+
+    def group(self, x, gru):
         b, c, t, w = x.shape
-        if self.training and fused.fits(x) and self.gru.hidden_size in (32, 64):
-            return fused.gru(x, self.gru)
+        if self.training and fused.fits(x) and gru.hidden_size in (32, 64):
+            return fused.gru(x, gru)
         with torch.autocast(x.device.type, enabled=False):  # PyTorch 1.13 has no recurrent layers in bfloat16 on a CPU
-            y, _ = self.gru(x.float().permute(0, 3, 2, 1).reshape(b * w, t, c))
+            y, _ = gru(x.float().permute(0, 3, 2, 1).reshape(b * w, t, c))
         return y.reshape(b, w, t, -1).permute(0, 3, 2, 1)
 
 

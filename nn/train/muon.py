@@ -34,7 +34,7 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, net, rate, weight_decay):
         super().__init__(net.parameters(), {'lr': rate, 'weight_decay': weight_decay})
         # How many matrices each weight holds; not the last layer's, whose rows are outputs that have little in common.
-        self.gates = {p: 3 if isinstance(module, torch.nn.GRU) else 1 for layer in net.modules_[:-1]
+        self.gates = {p: 3 if isinstance(module, torch.nn.GRU) else module.groups for layer in net.modules_[:-1]
                       for module in layer.modules() for p in module.parameters(recurse=False) if p.dim() > 1}
 
     @torch.no_grad()
