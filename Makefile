@@ -226,8 +226,9 @@ check: setup-check
 check-run: all $(TESTS) $(BUILD)/tests/music/compose
 	@BUILD=$(BUILD) tests/run.sh $(TESTS)
 
+# -O2: with less of it the worker is late in live tests.
 check-asan: setup-check
-	+$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS="-O1 -g"
+	+$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS="-O2 -g"
 
 # Under it Fenby is so slow that in live tests it needs the machine for itself.
 check-tsan: export JACK_ALONE = yes
