@@ -12,7 +12,7 @@ BETAS = 0.9, 0.999  # of AdamW (Loshchilov and Hutter, "Decoupled weight decay r
 
 
 def orthogonal(x, steps=5):
-    """Moves the singular values of a matrix to between 0.7 and 1.2, by an iteration of Newton's kind (Jordan et al.)."""
+    """Moves the singular values of a matrix to between about 0.7 and 1.2, by an iteration of Newton's kind (Jordan et al.)."""
     x = x / (x.norm() + 1e-7)
     wide = x if x.shape[0] <= x.shape[1] else x.T
     for _ in range(steps):
@@ -21,10 +21,10 @@ def orthogonal(x, steps=5):
     return wide if x.shape[0] <= x.shape[1] else wide.T
 
 
-def direction(gradient, gates):
-    """Where to move a weight, 1 in root mean square. gates: matrices that lie in it one below the other."""
+def direction(gradient, matrices):
+    """Where to move a weight, 1 in root mean square. matrices: how many lie in it one below the other."""
     parts = []
-    for part in gradient.chunk(gates):
+    for part in gradient.chunk(matrices):
         rows = part.reshape(len(part), -1)
         parts.append((orthogonal(rows) * max(rows.shape) ** 0.5).reshape(part.shape))
     return torch.cat(parts)
@@ -33,9 +33,10 @@ def direction(gradient, gates):
 class Muon(torch.optim.Optimizer):
     def __init__(self, net, rate, weight_decay):
         super().__init__(net.parameters(), {'lr': rate, 'weight_decay': weight_decay})
-        # How many matrices each weight holds; not the last layer's, whose rows are outputs that have little in common.
-        self.gates = {p: 3 if isinstance(module, torch.nn.GRU) else module.groups for layer in net.modules_[:-1]
-                      for module in layer.modules() for p in module.parameters(recurse=False) if p.dim() > 1}
+        # How many each weight holds: one for each gate or group. Not the last layer's, whose rows are outputs that have
+        # little in common.
+        self.matrices = {p: 3 if isinstance(module, torch.nn.GRU) else module.groups for layer in net.modules_[:-1]
+                         for module in layer.modules() for p in module.parameters(recurse=False) if p.dim() > 1}
 
     @torch.no_grad()
     def step(self):
@@ -44,14 +45,14 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is None:
                     continue
                 p.mul_(1 - group['lr'] * group['weight_decay'])
-                move = self.by_muon if p in self.gates else self.by_adam
+                move = self.by_muon if p in self.matrices else self.by_adam
                 p.add_(move(p, self.state[p]), alpha=-group['lr'])
 
     def by_muon(self, p, state):
         if not state:
             state['momentum'] = torch.zeros_like(p)
         momentum = state['momentum'].lerp_(p.grad, 1 - MOMENTUM)
-        return direction(p.grad.lerp(momentum, MOMENTUM), self.gates[p])
+        return direction(p.grad.lerp(momentum, MOMENTUM), self.matrices[p])
 
     def by_adam(self, p, state):
         if not state:

@@ -7,7 +7,7 @@
 
 With --add, half of every batch comes from a folder of recordings with their notes (recordings.py): to tune a trained
 network to one instrument, start --from its checkpoint or weights file. Clips are made on the fly by worker processes; features
-come from the C code. OUT.pt is a checkpoint, written every few minutes: a run that was stopped goes on with
+come from the C code. OUT.pt is a checkpoint, written every 500 steps: a run that was stopped goes on with
 --resume. The log goes to standard output and OUT.log.
 
 What is exported is the running mean of the weights over the last steps: it hears new instruments better than any one
