@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # train.sh BUILD: the way through nn/train on a small scale: notes out of a soundfont, a network from nothing, stopped
-# and gone on with, exported and played; then Fenby's own network tuned to an organ it does not know. Ends with
+# and gone on with, exported, taught and played; then Fenby's own network tuned to an organ it does not know. Ends with
 # "N passed, N failed".
 set -u
 here=$(dirname "$0") build=$1 train=$here/../nn/train python=${PYTHON:-/usr/bin/python3}
@@ -78,6 +78,36 @@ for model in net pair; do
     check "fenby does not play what was exported, $model" \
         "$build/fenby" "$folder/line.wav" --quiet --model "$folder/$model.fnw" -o "$folder/line-heard.mid"
 done
+
+# --- taught by another ----------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2086
+"$python" "$train/train.py" "$folder/taught.pt" $begin --steps 100 --from "$folder/net.fnw" \
+    --teacher "$here/../nn/weights/default.fnw" >"$folder/log" 2>&1 || tail -n 5 "$folder/log"
+loss=$(awk '$3 == "loss" { print $6 }' "$folder/log" | xargs)
+check "the onset loss of steps 1 to 50 and 51 to 100 under a teacher: ${loss:-99 99}" less "${loss#* } ${loss% *}"
+slope=$("$python" - "$train" "$here/../nn/weights/default.fnw" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import torch
+import clips, features, teacher, train
+frames = features.to_bytes(np.random.default_rng(1).random((60, 304, 2), np.float32))
+one = teacher.Teacher(sys.argv[2])
+y = np.concatenate([np.zeros((60, 88, clips.PLANES), np.uint8), one.planes(frames)], -1)
+said = {k: z.detach().requires_grad_() for k, z in one.net(torch.from_numpy(frames / np.float32(features.LEVELS)).permute(2, 0, 1)[None]).items()}
+wrong = {k: (z.detach() + 1).requires_grad_() for k, z in said.items()}
+def steepest(out):
+    _, parts = train.loss_of(out, torch.from_numpy(y[None]))
+    sum(parts[k] for k in teacher.CHANNELS).backward()
+    return max(out[k].grad.abs().sum().item() for k in teacher.CHANNELS)
+print(steepest(said) / steepest(wrong))
+END
+)
+check "what a teacher says is, but for bytes and bfloat16, not what it teaches: ${slope:-99} of the slope a logit away" less "${slope:-99} 0.15"
+check "a teacher of another kind is not refused in one line" \
+    [ "$("$python" "$train/train.py" "$folder/x.pt" --samples x --midi x --steps 1 --teacher "$here/golden/net_gru.fnw" 2>&1 |
+        grep -c '^a teacher: .*: expected')" -eq 1 ]
 
 # --- the optimizer --------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 """What each part of the network and its training is worth: small trainings without one of them, side by side.
 
     ablations.py OUT --samples DIR --midi DIR [--steps N] [--clips N] [--fenby build/fenby --eval DIR]
-        [--variants NAME ...]
+        [--teacher OTHER.fnw] [--variants NAME ...]
 
 Every variant starts from nothing with the same seed, sees the same clips (made once; those that change the clips make
 their own) for the same number of steps, and is far from what a long training gives: only the differences count. OUT
@@ -20,12 +20,12 @@ import torch
 import clips
 import config
 import export
-import features
 import fnw
 import recordings
 import report
 import train
 from model import Net
+from teacher import Teacher
 
 
 class LongWindows(train.Batches):
@@ -79,17 +79,15 @@ VARIANTS = {
     'even': ('positives weigh as much as negatives', {'POSITIVE_WEIGHT': 1.0}, None, clips.Clip),
     'dry': ('no rooms, microphones, noise or levels', {}, None, DryClip),
     'sampled': ('no synthesised slurs', {}, None, SampledClip),
+    'taught': ('what a teacher says in place of the labels', {}, None, clips.Clip),
 }
 
 
 def make_clips(job):
     seed, count, kind, o = job
-    maker, made = clips.for_training(seed, o.samples, o.midi, make=kind), []
-    for _ in range(count):
-        y, labels = maker.clip()
-        frames = features.to_bytes(features.cqt(y))
-        made.append((frames, clips.frames_of(labels, len(frames))))
-    return made
+    torch.set_num_threads(1)
+    maker, taught_by = clips.for_training(seed, o.samples, o.midi, make=kind), Teacher(o.teacher) if o.teacher else None
+    return [train.example(*maker.clip(), taught_by) for _ in range(count)]
 
 
 def make_pool(kind, o):
@@ -103,6 +101,8 @@ def train_variant(name, pool, o):
     _, changes, change_layers, _ = VARIANTS[name]
     for key, value in changes.items():
         setattr(config, key, value)
+    if name != 'taught':
+        pool = [(frames, planes[..., :clips.PLANES]) for frames, planes in pool]
     torch.manual_seed(config.SEED)
     net = Net(change_layers(config.LAYERS) if change_layers else config.LAYERS, dropout=config.DROPOUT)
     options = argparse.Namespace(out=os.path.join(o.out, name + '.pt'), start=None, resume=False, keep=False, only=None,
@@ -131,9 +131,10 @@ def main():
     a.add_argument('--clips', type=int, default=400)
     a.add_argument('--fenby')
     a.add_argument('--eval')
+    a.add_argument('--teacher', metavar='OTHER.fnw', help='a weights file, for the variant taught')
     a.add_argument('--variants', nargs='*', metavar='NAME', default=list(VARIANTS), help='of ' + ', '.join(VARIANTS))
     o = a.parse_args()
-    names = o.variants
+    names = o.variants if o.teacher else [name for name in o.variants if name != 'taught']
     for name in names:
         if name not in VARIANTS:
             a.error(f'no variant {name!r}: expected one of {", ".join(VARIANTS)}')

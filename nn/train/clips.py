@@ -2,8 +2,8 @@
 """Training clips: music made from single notes, with labels that are exact by construction.
 
 A clip is rendered voice by voice. What real players do and samples do not is added here: legato and glides,
-vibrato, swells, soft attacks, pedal, strums, let ring, repeated notes, tuning, rooms, microphones, noise,
-drums and speech-like sounds that must not be written down."""
+vibrato, swells, soft attacks, the pedal and the strings that it frees, strums, let ring, repeated notes, tuning,
+rooms, microphones, noise, drums and speech-like sounds that must not be written down."""
 import csv
 import gzip
 import os
@@ -21,6 +21,7 @@ SR = SAMPLE_RATE
 INVENTED = 5  # pianos and guitars at hand (struck.py)
 STEP = 64  # samples between control points of synthesised voices
 N = int(CLIP_SECONDS * SR)
+PLANES = 4  # of frames_of
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 SHAPES = [[0, 7, 12, 16, 19, 24], [0, 7, 12, 15, 19, 24], [0, 7, 10, 16, 19], [0, 4, 7, 12], [0, 7, 12], [0, 10, 15, 19],
           [0, 3, 7, 10, 14]]  # chords as they lie on the strings, semitones above the root
@@ -192,6 +193,41 @@ class Clip:
                        release=rng.uniform(0.02, 0.12))
             if body is not None:
                 self.knock(voice, body, a, 0.5 * velocity)
+        if pedal and rng.random() < 0.7:
+            self.sympathise(voice, change)
+
+    def sympathise(self, voice, change):
+        """What the other strings add while the pedal keeps their dampers up: each of their partials is a resonance that the
+        played ones, and above all their attacks, set ringing. change: when [s] all of them are damped anew."""
+        rng = self.rng
+        strings, gain = self.strings(), 10 ** (rng.uniform(-32, -12) / 20)
+        edges = [0, *(int(c * SR) for c in change if 0 < c < CLIP_SECONDS), N]
+        wet = np.zeros(N, np.float32)
+        for a, b in zip(edges, edges[1:]):
+            part = np.zeros(N, np.float32)
+            part[a:b] = voice[a:b]
+            ringing = scipy.fft.irfft(scipy.fft.rfft(part, SIZE) * strings, SIZE)[a:N].astype(np.float32)
+            ringing[b - a:] *= np.exp(-np.arange(N - b, dtype=np.float32) / (0.05 * SR))
+            wet[a:] += ringing
+        voice += gain * np.sqrt((voice ** 2).sum() / ((wet ** 2).sum() + 1e-9)) * wet
+
+    def strings(self):
+        """The transform of a piano's undamped strings: a decaying sine for each of their lower partials."""
+        rng, total = self.rng, np.zeros(SIZE // 2 + 1, np.complex64)
+        ring, stiffness = rng.uniform(0.3, 2), np.exp(rng.uniform(-11, -8))
+        for key in range(21, 90):
+            f0 = 440 * 2 ** ((key - 69 + rng.normal(0, 0.04)) / 12)
+            for k in range(1, 13):
+                f = f0 * k * np.sqrt(1 + stiffness * np.exp(abs(key - 50) / 12) * k * k)
+                if f > 5000:
+                    break
+                half = (1 + f / 1500) / (2 * np.pi * ring * 2 ** ((60 - key) / 18))  # of the resonance's width, Hz
+                bins = np.arange(max(0, int((f - 40 * half - 2) * SIZE / SR)), min(len(total), int((f + 40 * half + 2) * SIZE / SR)))
+                total[bins] += rng.uniform(0.3, 1) * np.exp(2j * np.pi * rng.random()) * np.sqrt(half) / \
+                    (half + 1j * (bins * SR / SIZE - f))
+        response = scipy.fft.irfft(total, SIZE)
+        response[SIZE // 2:] = 0  # what the cut resonances would give before the stroke
+        return scipy.fft.rfft(response.astype(np.float32))
 
     def sequence_notes(self, pieces, low=21, high=108):
         """A stretch of a recorded performance, at another tempo and pitch."""
@@ -733,9 +769,9 @@ def for_training(seed, packs, midi_folder, validation=False, make=Clip):
 
 
 def frames_of(labels, n_frames):
-    """Labels as planes of bytes (frames, keys, 4): sounding, onset (1 .. 255: when within the frame; 0: none),
+    """Labels as planes of bytes (frames, keys, PLANES): sounding, onset (1 .. 255: when within the frame; 0: none),
     velocity at the onset (1 .. 255), deviation from the key in cents + 128 (0: unknown)."""
-    plane = np.zeros((n_frames, KEYS, 4), np.uint8)
+    plane = np.zeros((n_frames, KEYS, PLANES), np.uint8)
     for start, end, midi, velocity, bend in labels:
         key, at = midi - LOWEST_KEY, start * SR / HOP
         first, last = int(at), max(int(at) + 2, int(end * SR / HOP))

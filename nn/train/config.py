@@ -59,4 +59,5 @@ DROPOUT = 0.1                   # of the channels inside a block
 AVERAGE = 0.9998                # kept of the running mean of the weights at each step
 POSITIVE_WEIGHT = 3.0           # of the few frames that hold an onset, against the many that do not
 HEAD_WEIGHT = [0.8, 2.0, 1.0, 0.7, 0.7]  # of each lookahead: live is what most people play with
+TAUGHT = 1.0                    # share of what a teacher says, not the labels, in the loss of what it teaches
 LOSS = {'onset': 1.0, 'sounding': 0.5, 'velocity': 0.1, 'onset_age': 0.1, 'contour': 0.1}

@@ -3,12 +3,13 @@
 """Trains the network of config.py.
 
     train.py OUT.pt --samples DIR --midi DIR --hours H|--steps N [--resume] [--keep] [--from OTHER] [--add DIR]
-             [--processes N]
+             [--teacher OTHER.fnw] [--processes N]
 
 With --add, half of every batch comes from a folder of recordings with their notes (recordings.py): to tune a trained
-network to one instrument, start --from its checkpoint or weights file. Clips are made on the fly by worker processes; features
-come from the C code. OUT.pt is a checkpoint, written every 500 steps: a run that was stopped goes on with
---resume. The log goes to standard output and OUT.log.
+network to one instrument, start --from its checkpoint or weights file. With --teacher, what that network says of the clips
+is learnt in place of their labels (teacher.py). Clips are made on the fly by worker processes; features come from the C
+code. OUT.pt is a checkpoint, written every 500 steps: a run that was stopped goes on with --resume. The log goes to
+standard output and OUT.log.
 
 What is exported is the running mean of the weights over the last steps: it hears new instruments better than any one
 step's weights (Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018).
@@ -32,6 +33,7 @@ import export
 import features
 import fnw
 import recordings
+import teacher
 from model import Net
 from muon import Muon
 
@@ -40,25 +42,31 @@ POOL, LARGEST_POOL = 200, 1200
 PATIENCE = 600  # seconds to wait for the other processes
 
 
-def make_clips(seed, samples, midi, queue):
+def example(sound, labels, taught_by):
+    """What is learnt from a clip: its frames, and the planes of what is to be said of them, first of its labels, then of a
+    teacher."""
+    frames = features.to_bytes(features.cqt(sound))
+    planes = clips.frames_of(labels, len(frames))
+    return frames, np.concatenate([planes, taught_by.planes(frames)], -1) if taught_by else planes
+
+
+def make_clips(seed, samples, midi, taught_by, queue):
     os.nice(10)  # training itself comes first
+    torch.set_num_threads(1)
     maker = clips.for_training(seed, samples, midi)
     while True:
-        y, labels = maker.clip()
-        frames = features.to_bytes(features.cqt(y))
-        queue.put((frames, clips.frames_of(labels, len(frames))))
+        queue.put(example(*maker.clip(), taught_by))
 
 
-def added_clips(folder):
+def added_clips(folder, taught_by):
     """Recordings as clips: at least FRAMES long, silence after the short ones."""
     found = []
     for path, notes in recordings.find(folder):
         sound = recordings.read_sound(path)
         missing = config.FRAMES * config.HOP - len(sound)
-        frames = features.to_bytes(features.cqt(np.pad(sound, (0, max(0, missing)))))
         labels = [(a, b, midi, velocity, np.zeros(0)) for a, b, midi, velocity in notes
                   if config.LOWEST_KEY <= midi < config.LOWEST_KEY + config.KEYS]
-        found.append((frames, clips.frames_of(labels, len(frames))))
+        found.append(example(np.pad(sound, (0, max(0, missing))), labels, taught_by))
     return found
 
 
@@ -109,11 +117,11 @@ class Batches:
 class FreshBatches(Batches):
     """From clips made on the way, at a fixed pace: the same ones for the same seed."""
 
-    def __init__(self, workers, seed, samples, midi, renew, added):
+    def __init__(self, workers, seed, samples, midi, renew, added, taught_by):
         context = multiprocessing.get_context('fork')
         self.queues = [context.Queue(24) for _ in range(workers)]
         for i, queue in enumerate(self.queues):
-            context.Process(target=make_clips, args=(seed * 1000 + i, samples, midi, queue), daemon=True).start()
+            context.Process(target=make_clips, args=(seed * 1000 + i, samples, midi, taught_by, queue), daemon=True).start()
         self.renew, self.due, self.made = renew, 0.0, 0
         super().__init__([self.next_clip() for _ in range(POOL)], seed, added)
 
@@ -216,8 +224,9 @@ def later(x, frames):
 
 
 def targets(y):
-    """What the heads should say, and where that counts. y: (batch, frames, keys, 4) bytes of clips.frames_of."""
-    sounding, at, velocity, deviation = (y[..., i] for i in range(4))
+    """What the heads should say, and where that counts. y: (batch, frames, keys, planes) bytes, first those of
+    clips.frames_of."""
+    sounding, at, velocity, deviation = (y[..., i] for i in range(clips.PLANES))
     on = (at > 0).float()
     onset, counts = [], []
     for lookahead in config.LOOKAHEAD:
@@ -246,7 +255,7 @@ def targets(y):
 
 
 def loss_of(out, y):
-    parts = {}
+    parts, taught = {}, teacher.targets(y[..., clips.PLANES:])
     for name, (target, counts) in targets(y).items():
         z = out[name].float()
         if name == 'onset_age':
@@ -259,6 +268,9 @@ def loss_of(out, y):
         weight = 1 + (config.POSITIVE_WEIGHT - 1) * target
         weight = weight if counts is None else weight * counts
         mean = (error * weight).mean((0, 2, 3))
+        if name in taught:
+            error = F.binary_cross_entropy_with_logits(z, taught[name], reduction='none')
+            mean = torch.lerp(mean, error.mean((0, 2, 3)), config.TAUGHT)
         parts[name] = 10 * (mean * mean.new_tensor(config.HEAD_WEIGHT) if name == 'onset' else mean).sum()
     return sum(config.LOSS[k] * v for k, v in parts.items()), parts
 
@@ -275,6 +287,7 @@ def options():
     a.add_argument('--keep', action='store_true', help='keep each checkpoint as OUT.STEP.pt, too: export.py takes means')
     a.add_argument('--from', dest='start', metavar='OTHER', help='start from the network in a checkpoint or a weights file (.fnw)')
     a.add_argument('--add', metavar='DIR', help='recordings with their notes')
+    a.add_argument('--teacher', metavar='OTHER.fnw', help='a weights file whose answers are learnt, too')
     a.add_argument('--only', choices=list(config.LOSS), help='train the head of this output alone, the rest as it is')
     a.add_argument('--processes', type=int, default=1, help='train in several, each with a batch of its own')
     a.add_argument('--threads', type=int, default=os.cpu_count(), help='of each process')
@@ -303,8 +316,9 @@ def train(o, net, team, rank, data=None):
         step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
 
     if data is None:
+        taught_by = teacher.Teacher(o.teacher) if o.teacher else None
         data = FreshBatches(o.workers, seed * o.processes + rank, o.samples, o.midi, o.renew,
-                            added_clips(o.add) if o.add else ())
+                            added_clips(o.add, taught_by) if o.add else (), taught_by)
     if o.start and not o.resume:
         start_from(net, o.start, data.batch()[0].to(device))
     team.first([t for t in net.state_dict().values() if t.is_floating_point()])

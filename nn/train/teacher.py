@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: ISC
+"""A trained network that teaches another, whose size it need not have: what it says of a clip is learnt beside the clip's
+labels (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015). It hears the clip as it was made,
+the learner parts of it coloured anew (after Xie et al., "Self-training with noisy student improves ImageNet
+classification", CVPR 2020)."""
+import sys
+
+import numpy as np
+import torch
+
+import config
+import export
+import features
+import fnw
+from model import Net
+
+# What it teaches, and how many channels that has. Velocity and the onset's age are known better from the clip.
+CHANNELS = {'onset': len(config.LOOKAHEAD), 'sounding': 1, 'contour': 3}
+
+
+class Teacher:
+    def __init__(self, path):
+        try:
+            model = fnw.read(path)
+        except (OSError, ValueError) as error:
+            sys.exit(f'a teacher: {error}')
+        outputs = {name: channels for name, (channels, _) in model['layers'][-1]['outputs'].items() if name in CHANNELS}
+        if outputs != CHANNELS or list(model['arrays'].get('onset.lookahead', ())) != config.LOOKAHEAD:
+            sys.exit(f'a teacher: {path}: expected the outputs and lookaheads of config.py')
+        self.net = Net(model['layers']).eval()
+        self.net.load_state_dict(export.to_state(model, self.net.state_dict()))
+
+    def planes(self, frames):
+        """What it says of the frames of a clip: bytes (frames, keys, channels), 255 where it is certain."""
+        x = torch.from_numpy(frames.astype(np.float32) / features.LEVELS).permute(2, 0, 1)[None]
+        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+            out = self.net(x.bfloat16())
+        said = torch.sigmoid(torch.cat([out[name].float() for name in CHANNELS], 1))
+        return (255 * said + 0.5).byte()[0].permute(1, 2, 0).numpy()
+
+
+def targets(planes):
+    """What a learner should say: {name: (batch, channels, frames, keys)} of (batch, frames, keys, channels) bytes; nothing
+    without a teacher."""
+    if not planes.shape[-1]:
+        return {}
+    said = planes.permute(0, 3, 1, 2).float() / 255
+    return dict(zip(CHANNELS, said.split(list(CHANNELS.values()), 1)))
