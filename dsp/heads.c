@@ -4,8 +4,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "features.h"
-
 // One value of a named array.
 static bool check_value(const fenby_weights *weights, const char *array, float value, float minimum,
                         float maximum, char *error, size_t error_size)
@@ -21,17 +19,6 @@ static bool check_threshold(const fenby_weights *weights, const char *array, flo
                             size_t error_size)
 {
     return check_value(weights, array, value, 0.001f, 0.999f, error, error_size);
-}
-
-static const float *find(const fenby_weights *weights, const char *array, size_t count, char *error,
-                         size_t error_size)
-{
-    size_t n = 0;
-    const float *values = fenby_weights_array(weights, array, &n);
-    if (values && n == count) return values;
-    snprintf(error, error_size, "%s: array %s has %zu values, expected %zu", fenby_weights_name(weights), array,
-             values ? n : 0, count);
-    return NULL;
 }
 
 // An output's channels where it is there and shaped as wanted.
@@ -59,6 +46,27 @@ static bool check_outputs(const fenby_weights *weights, int heads, char *error, 
            check_output(weights, "contour", true, FENBY_BINS_PER_KEY, error, error_size);
 }
 
+static bool read_thresholds(fenby_heads *heads, const fenby_weights *weights, char *error, size_t error_size)
+{
+    static const char array[] = "onset.threshold";
+    size_t n = 0;
+    const float *values = fenby_weights_array(weights, array, &n);
+    if (!values || (n != heads->count && n != heads->count * FENBY_N_KEYS)) {
+        snprintf(error, error_size, "%s: array %s has %zu values, expected %zu or %zu", fenby_weights_name(weights),
+                 array, values ? n : 0, heads->count, heads->count * FENBY_N_KEYS);
+        return false;
+    }
+    const size_t of_each = n / heads->count;
+    for (size_t head = 0; head < heads->count; head++) {
+        for (size_t key = 0; key < FENBY_N_KEYS; key++) {
+            const float value = values[head * of_each + key % of_each];
+            if (!check_threshold(weights, array, value, error, error_size)) return false;
+            heads->threshold[head][key] = value;
+        }
+    }
+    return true;
+}
+
 static size_t nearest(const fenby_heads *heads, float lookahead)
 {
     size_t best = 0;
@@ -84,18 +92,22 @@ bool fenby_heads_read(fenby_heads *heads, const fenby_weights *weights, char *er
                  fenby_weights_name(weights), lookahead ? heads->count : 0, FENBY_MAX_HEADS);
         return false;
     }
-    const float *threshold = find(weights, "onset.threshold", heads->count, error, error_size);
-    const float *sounding = find(weights, "sounding.threshold", 1, error, error_size);
-    if (!threshold || !sounding || !check_outputs(weights, (int)heads->count, error, error_size)) return false;
     for (size_t i = 0; i < heads->count; i++) {
         heads->lookahead[i] = lookahead[i];
-        heads->threshold[i] = threshold[i];
-        if (!check_value(weights, "onset.lookahead", lookahead[i], 0, FENBY_MAX_LOOKAHEAD, error, error_size) ||
-            !check_threshold(weights, "onset.threshold", threshold[i], error, error_size))
-            return false;
+        if (!check_value(weights, "onset.lookahead", lookahead[i], 0, FENBY_MAX_LOOKAHEAD, error, error_size)) return false;
+    }
+    size_t n = 0;
+    const float *sounding = fenby_weights_array(weights, "sounding.threshold", &n);
+    if (!sounding || n != 1) {
+        snprintf(error, error_size, "%s: array sounding.threshold has %zu values, expected 1",
+                 fenby_weights_name(weights), sounding ? n : 0);
+        return false;
     }
     heads->sounding_threshold = *sounding;
-    if (!check_threshold(weights, "sounding.threshold", *sounding, error, error_size)) return false;
+    if (!check_threshold(weights, "sounding.threshold", *sounding, error, error_size) ||
+        !read_thresholds(heads, weights, error, error_size) ||
+        !check_outputs(weights, (int)heads->count, error, error_size))
+        return false;
 
     size_t modes = 0;
     const float *wanted = fenby_weights_array(weights, "mode.lookahead", &modes);

@@ -44,7 +44,8 @@ typedef struct {
 typedef struct {
     size_t head, early_head;  // the mode's, and one a hop quicker, or the same
     float lookahead;
-    float onset_threshold, early_threshold, note_threshold;
+    float onset_odds;  // by which sensitivity moves the thresholds of onsets
+    float note_threshold;
     int64_t release_hops;
     int64_t minimum_frames;
     bool tight, sustain, gate_open;
@@ -122,11 +123,15 @@ void fenby_note_tracker_set_heads(fenby_note_tracker *tracker, const fenby_heads
 
 // --- parameters --------------------------------------------------------------------------------------------
 
-// Moves a threshold: amount 0 .. 1, 0.5 leaves it.
-static float move_threshold(float threshold, float amount)
+// By how much a parameter, 0 .. 1, multiplies the odds of a threshold; 0.5 leaves them.
+static float odds_of(float amount)
 {
-    const float logit = logf(threshold / (1 - threshold)) + (2 * amount - 1) * threshold_range_logits;
-    return 1 / (1 + expf(-logit));
+    return expf((2 * amount - 1) * threshold_range_logits);
+}
+
+static float move_threshold(float threshold, float odds)
+{
+    return threshold * odds / (1 - threshold + threshold * odds);
 }
 
 static size_t head_of(const fenby_note_tracker *tracker, const fenby_parameters *parameters)
@@ -156,7 +161,8 @@ static settings read_settings(const fenby_note_tracker *tracker, const fenby_par
     const double hop_ms = 1e3 * FENBY_HOP / FENBY_SAMPLE_RATE;
     settings s = {
         .head = head_of(tracker, parameters),
-        .note_threshold = move_threshold(tracker->heads.sounding_threshold, value[FENBY_NOTE_THRESHOLD]),
+        .onset_odds = odds_of(1 - value[FENBY_SENSITIVITY]),
+        .note_threshold = move_threshold(tracker->heads.sounding_threshold, odds_of(value[FENBY_NOTE_THRESHOLD])),
         .release_hops = llround(fmax(value[FENBY_RELEASE] / hop_ms, 1)),
         .minimum_frames = llround(value[FENBY_MINIMUM_LENGTH] * 1e-3 * tracker->rate_hz),
         .tight = value[FENBY_TIMING] == FENBY_TIMING_TIGHT,
@@ -165,9 +171,6 @@ static settings read_settings(const fenby_note_tracker *tracker, const fenby_par
     };
     s.early_head = early_head_of(&tracker->heads, s.head);
     s.lookahead = tracker->heads.lookahead[s.head];
-    s.onset_threshold = move_threshold(tracker->heads.threshold[s.head], 1 - value[FENBY_SENSITIVITY]);
-    s.early_threshold = move_threshold(tracker->heads.threshold[s.early_head], 1 - value[FENBY_SENSITIVITY]);
-    s.early_threshold = (1 + s.early_threshold) / 2;
     s.gate_open = (float)tracker->quiet_hops <= s.lookahead + 1;
     s.earliest_frame = decided_frame;
     if (s.tight) s.earliest_frame += fenby_latency_margin_frames(tracker->rate_hz, tracker->block_frames);
@@ -370,9 +373,13 @@ static void bend_note(fenby_note_tracker *tracker, int key, const fenby_posterio
 // --- one hop -----------------------------------------------------------------------------------------------
 
 // 1 and more: a note starts. The quicker head is believed when it is twice as sure.
-static float onset_evidence(const float *onset, const settings *s)
+static float onset_evidence(const fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
+                            const settings *s)
 {
-    return fmaxf(onset[s->head] / s->onset_threshold, onset[s->early_head] / s->early_threshold);
+    const float *onset = posteriors->onset + (size_t)key * tracker->heads.count;
+    const float threshold = move_threshold(tracker->heads.threshold[s->head][key], s->onset_odds);
+    const float early = (1 + move_threshold(tracker->heads.threshold[s->early_head][key], s->onset_odds)) / 2;
+    return fmaxf(onset[s->head] / threshold, onset[s->early_head] / early);
 }
 
 // The keys at which a note starts now, the surest first. Returns how many.
@@ -385,7 +392,7 @@ static int find_onsets(fenby_note_tracker *tracker, const fenby_posteriors *post
     int n = 0;
     for (int key = 0; key < FENBY_N_KEYS; key++) {
         key_state *k = &tracker->keys[key];
-        evidence[key] = onset_evidence(posteriors->onset + (size_t)key * tracker->heads.count, s);
+        evidence[key] = onset_evidence(tracker, key, posteriors, s);
         if (evidence[key] < 0.5f) k->armed = true;
         if (!(evidence[key] >= 1) || !k->armed || tracker->hop - k->start_hop < REFRACTORY_HOPS ||
             !s->gate_open || key < lowest || key > highest)

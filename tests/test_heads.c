@@ -13,9 +13,10 @@ typedef struct {
     int resolutions, n_lookahead, n_threshold, n_sounding, n_modes;
     float lookahead, threshold, sounding;
     int onset, contour;  // channels
+    float step;          // from each threshold to the next
 } story;
 
-static const story good = {FENBY_N_RESOLUTIONS, 2, 2, 1, 3, 2, 0.5f, 0.5f, 2, FENBY_BINS_PER_KEY};
+static const story good = {FENBY_N_RESOLUTIONS, 2, 2, 1, 3, 2, 0.5f, 0.5f, 2, FENBY_BINS_PER_KEY, 0};
 
 static void put_output(fnw *file, const char *name, int channels)
 {
@@ -24,11 +25,16 @@ static void put_output(fnw *file, const char *name, int channels)
     fnw_int(file, 1);
 }
 
+static void put_values(fnw *file, const char *name, float value, float step, int count)
+{
+    float values[2 * FENBY_N_KEYS];
+    for (int i = 0; i < count; i++) values[i] = value + (float)i * step;
+    fnw_array(file, name, values, (size_t)count);
+}
+
 static void put_array(fnw *file, const char *name, float value, int count)
 {
-    float values[64];
-    for (int i = 0; i < count; i++) values[i] = value;
-    fnw_array(file, name, values, (size_t)count);
+    put_values(file, name, value, 0, count);
 }
 
 static fenby_weights *tell(const story *s)
@@ -50,7 +56,7 @@ static fenby_weights *tell(const story *s)
     put_array(&file, "2.weight", 0, channels);
     put_array(&file, "2.bias", 0, channels);
     put_array(&file, "onset.lookahead", s->lookahead, s->n_lookahead);
-    put_array(&file, "onset.threshold", s->threshold, s->n_threshold);
+    put_values(&file, "onset.threshold", s->threshold, s->step, s->n_threshold);
     put_array(&file, "sounding.threshold", s->sounding, s->n_sounding);
     put_array(&file, "mode.lookahead", 10, s->n_modes);
     fnw_end(&file);
@@ -75,10 +81,19 @@ int main(void)
     char error[256] = "";
     fenby_weights *weights = tell(&good);
     REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
-    CHECK(heads.count == 2 && heads.lookahead[1] == 2 && heads.threshold[1] == 0.5f, "%zu heads", heads.count);
+    CHECK(heads.count == 2 && heads.lookahead[1] == 2 && heads.threshold[1][87] == 0.5f, "%zu heads", heads.count);
     fenby_weights_free(weights);
 
     story s = good;
+    s.n_threshold = 2 * FENBY_N_KEYS, s.threshold = 0.25f, s.step = 1.0f / 512;
+    weights = tell(&s);
+    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    const float told[] = {heads.threshold[0][0], heads.threshold[0][87], heads.threshold[1][3]};
+    CHECK(told[0] == 0.25f && told[1] == 0.25f + 87.0f / 512 && told[2] == 0.25f + 91.0f / 512, "%g %g %g", told[0],
+          told[1], told[2]);
+    fenby_weights_free(weights);
+
+    s = good;
     s.resolutions = 1;
     check_refused(s, "the input is");
     s = good, s.n_lookahead = 0;
@@ -86,7 +101,7 @@ int main(void)
     s = good, s.n_lookahead = 17;
     check_refused(s, "onset.lookahead has 17 values, expected 1 to 16");
     s = good, s.n_threshold = 1;
-    check_refused(s, "onset.threshold has 1 values, expected 2");
+    check_refused(s, "onset.threshold has 1 values, expected 2 or 176");
     s = good, s.n_sounding = 2;
     check_refused(s, "sounding.threshold has 2 values, expected 1");
     s = good, s.onset = 1;
@@ -98,6 +113,8 @@ int main(void)
     s = good, s.lookahead = -1;
     check_refused(s, "onset.lookahead holds -1, expected 0 .. 64");
     s = good, s.threshold = 1;
+    check_refused(s, "onset.threshold holds 1, expected 0.001 .. 0.999");
+    s = good, s.n_threshold = 2 * FENBY_N_KEYS, s.step = 1.0f / 256;
     check_refused(s, "onset.threshold holds 1, expected 0.001 .. 0.999");
     s = good, s.sounding = 0;
     check_refused(s, "sounding.threshold holds 0, expected 0.001 .. 0.999");

@@ -16,13 +16,20 @@ enum { N_HEADS = 3, MOST_EVENTS = 4096, MILLION = 1000000 };
 
 static const double rate_hz = 44100;
 static const double hop_frames = FENBY_HOP * 44100.0 / FENBY_SAMPLE_RATE;  // 512
-static const fenby_heads heads = {
+static fenby_heads heads = {
     .count = N_HEADS,
     .lookahead = {1, 2, 10},
-    .threshold = {0.5f, 0.6f, 0.5f},
     .sounding_threshold = 0.4f,
     .of_mode = {0, 1, 2},
 };
+
+static void set_thresholds(void)
+{
+    for (int head = 0; head < N_HEADS; head++) {
+        for (int key = 0; key < FENBY_N_KEYS; key++) heads.threshold[head][key] = head == 1 ? 0.6f : 0.5f;
+    }
+    heads.threshold[1][FENBY_HIGHEST_KEY - FENBY_LOWEST_KEY] = 0.3f;
+}
 
 // A tracker with what goes in and what has come out.
 typedef struct {
@@ -289,6 +296,23 @@ static void test_thresholds(void)
     CHECK(ons_with(FENBY_LOWEST_KEY_PARAMETER, 61, 0.9f, 0) == 0, "below the lowest key");
     CHECK(ons_with(FENBY_HIGHEST_KEY_PARAMETER, 60, 0.9f, 0) == 1, "the highest key counts");
     CHECK(ons_with(FENBY_HIGHEST_KEY_PARAMETER, 59, 0.9f, 0) == 0, "above the highest key");
+}
+
+static void test_threshold_of_key(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    set_onset(&b, FENBY_HIGHEST_KEY - 1, 0.31f);
+    set_onset(&b, FENBY_HIGHEST_KEY, 0.31f);
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, FENBY_HIGHEST_KEY - 1, 0);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, FENBY_HIGHEST_KEY, 1);
+    bench_close(&b);
+    bench_open(&b, 0);
+    set_onset(&b, FENBY_HIGHEST_KEY, 0.29f);
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, -1, 0);
+    bench_close(&b);
 }
 
 static void test_gate(void)
@@ -847,6 +871,7 @@ static void test_promises(uint32_t block_frames, unsigned long long seed)
 
 int main(void)
 {
+    set_thresholds();
     test_latency();
     test_tight(0);
     test_tight(128);
@@ -856,6 +881,7 @@ int main(void)
     test_rearming();
     test_refractory();
     test_thresholds();
+    test_threshold_of_key();
     test_gate();
     test_polyphony();
     test_modes();

@@ -222,7 +222,8 @@ class Clip:
                 if f > 5000:
                     break
                 half = (1 + f / 1500) / (2 * np.pi * ring * 2 ** ((60 - key) / 18))  # of the resonance's width, Hz
-                bins = np.arange(max(0, int((f - 40 * half - 2) * SIZE / SR)), min(len(total), int((f + 40 * half + 2) * SIZE / SR)))
+                near = (f + np.array([-1, 1]) * (40 * half + 2)) * SIZE / SR
+                bins = np.arange(max(0, int(near[0])), min(len(total), int(near[1])))
                 total[bins] += rng.uniform(0.3, 1) * np.exp(2j * np.pi * rng.random()) * np.sqrt(half) / \
                     (half + 1j * (bins * SR / SIZE - f))
         response = scipy.fft.irfft(total, SIZE)

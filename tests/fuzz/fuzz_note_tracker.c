@@ -84,7 +84,8 @@ static void read_heads(world *w, fuzz_bytes *input)
     w->heads.count = 1 + fuzz_byte(input) % FENBY_MAX_HEADS;
     for (size_t i = 0; i < w->heads.count; i++) {
         w->heads.lookahead[i] = (float)(fuzz_byte(input) % (FENBY_MAX_LOOKAHEAD + 1));
-        w->heads.threshold[i] = (1 + (float)(fuzz_byte(input) % 254)) / 256;
+        const float thresholds[] = {(1 + (float)(fuzz_byte(input) % 254)) / 256, (1 + (float)(fuzz_byte(input) % 254)) / 256};
+        for (int key = 0; key < FENBY_N_KEYS; key++) w->heads.threshold[i][key] = thresholds[key < 24];
     }
     w->heads.sounding_threshold = (1 + (float)(fuzz_byte(input) % 254)) / 256;
     for (int mode = 0; mode < FENBY_N_MODES; mode++) w->heads.of_mode[mode] = fuzz_byte(input) % w->heads.count;
