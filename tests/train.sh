@@ -71,6 +71,19 @@ END
 )
 check "two networks differ by and two side by side from their mean by: $apart" \
     [ "$(echo "$apart" | awk '{ print ($1 > 0.01 && $2 < 1e-4) }')" = 1 ]
+# Thresholds of 0.7 everywhere, then those of config.py.
+"$python" - "$train" "$folder/net.fnw" "$folder/flat.fnw" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import fnw
+model = fnw.read(sys.argv[2])
+model['arrays']['onset.threshold'] = [0.7] * 5
+fnw.write(sys.argv[3], model)
+END
+"$python" "$train/export.py" --thresholds "$folder/flat.fnw" "$folder/set.fnw" >/dev/null
+check "export.py --thresholds does not set those of config.py" cmp "$folder/set.fnw" "$folder/net.fnw"
+"$python" "$train/export.py" "$folder/flat.fnw" "$folder/kept.fnw" >/dev/null
+check "without it they are not kept" cmp "$folder/kept.fnw" "$folder/flat.fnw"
 check "what is no checkpoint is not refused in one line" \
     [ "$("$python" "$train/export.py" "$folder/midi/pop909.csv.gz" "$folder/x.fnw" 2>&1 | grep -c '^export.py: .*: expected a checkpoint')" -eq 1 ]
 "$here/music/render.sh" "$build/tests/music/compose" line 71 "$folder"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""export.py CHECKPOINT... OUT.fnw [--card CARD.md] [--side-by-side]: makes a weights file of a trained network, with its
-model card.
+"""export.py CHECKPOINT... OUT.fnw [--card CARD.md] [--side-by-side] [--thresholds]: makes a weights file of a trained
+network, with its model card, and with --thresholds with those of config.py in place of the ones that were saved with it.
 
 Of several checkpoints of a run, or weights files, it takes the mean: one that hears better than each of them (Izmailov et
 al., "Averaging weights leads to wider optima and better generalization", UAI 2018). Networks that were trained apart have no
@@ -19,6 +19,7 @@ import sys
 import numpy as np
 import torch
 
+import config
 import fnw
 
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which model.py uses
@@ -131,18 +132,27 @@ def side_by_side(models):
     return {**first, 'layers': layers, 'arrays': {**arrays, **named}}
 
 
+def with_thresholds(model):
+    if list(model['arrays'].get('onset.lookahead', ())) != config.LOOKAHEAD:
+        raise ValueError('the network has other lookaheads: expected those of config.py')
+    return {**model, 'arrays': {**model['arrays'], **config.ARRAYS}}
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT')
     a.add_argument('out', metavar='OUT.fnw')
     a.add_argument('--card')
     a.add_argument('--side-by-side', action='store_true')
+    a.add_argument('--thresholds', action='store_true')
     o = a.parse_args()
     try:
         model = (side_by_side if o.side_by_side else mean)([read(path) for path in o.checkpoints])
         if o.card:
             with open(o.card) as card:
                 model['card'] = card.read()
+        if o.thresholds:
+            model = with_thresholds(model)
         fnw.write(o.out, model)
     except (OSError, ValueError) as error:
         sys.exit(f'export.py: {error}')
