@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
-"""A trained network that teaches another, whose size it need not have: what it says of a clip is learnt beside the clip's
-labels (Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015). It hears the clip as it was made,
-the learner parts of it coloured anew (after Xie et al., "Self-training with noisy student improves ImageNet
-classification", CVPR 2020)."""
+"""A trained network that teaches another, whose size it need not have: what it says of a clip is learnt in place of the
+clip's labels, or beside them (config.TAUGHT; Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network",
+2015). It hears the clip as it was made, the learner parts of it coloured anew (after Xie et al., "Self-training with noisy
+student improves ImageNet classification", CVPR 2020)."""
 import sys
 
 import numpy as np
