@@ -21,6 +21,17 @@ static bool check_threshold(const fenby_weights *weights, const char *array, flo
     return check_value(weights, array, value, 0.001f, 0.999f, error, error_size);
 }
 
+static const float *find(const fenby_weights *weights, const char *array, size_t count, char *error,
+                         size_t error_size)
+{
+    size_t n = 0;
+    const float *values = fenby_weights_array(weights, array, &n);
+    if (values && n == count) return values;
+    snprintf(error, error_size, "%s: array %s has %zu values, expected %zu", fenby_weights_name(weights), array,
+             values ? n : 0, count);
+    return NULL;
+}
+
 // An output's channels where it is there and shaped as wanted.
 static bool check_output(const fenby_weights *weights, const char *name, bool optional, int channels,
                          char *error, size_t error_size)
@@ -96,18 +107,12 @@ bool fenby_heads_read(fenby_heads *heads, const fenby_weights *weights, char *er
         heads->lookahead[i] = lookahead[i];
         if (!check_value(weights, "onset.lookahead", lookahead[i], 0, FENBY_MAX_LOOKAHEAD, error, error_size)) return false;
     }
-    size_t n = 0;
-    const float *sounding = fenby_weights_array(weights, "sounding.threshold", &n);
-    if (!sounding || n != 1) {
-        snprintf(error, error_size, "%s: array sounding.threshold has %zu values, expected 1",
-                 fenby_weights_name(weights), sounding ? n : 0);
-        return false;
-    }
-    heads->sounding_threshold = *sounding;
-    if (!check_threshold(weights, "sounding.threshold", *sounding, error, error_size) ||
+    const float *sounding = find(weights, "sounding.threshold", 1, error, error_size);
+    if (!sounding || !check_threshold(weights, "sounding.threshold", *sounding, error, error_size) ||
         !read_thresholds(heads, weights, error, error_size) ||
         !check_outputs(weights, (int)heads->count, error, error_size))
         return false;
+    heads->sounding_threshold = *sounding;
 
     size_t modes = 0;
     const float *wanted = fenby_weights_array(weights, "mode.lookahead", &modes);
