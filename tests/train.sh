@@ -63,9 +63,7 @@ import torch, export, model
 x, said = torch.rand(1, 2, 40, 304), []
 for path in sys.argv[2:]:
     weights = export.read(path)
-    net = model.Net(weights['layers']).eval()
-    net.load_state_dict(export.to_state(weights, net.state_dict()))
-    said.append(net(x)['onset'].detach())
+    said.append(model.of_weights(weights)(x)['onset'].detach())
 print((said[0] - said[1]).abs().max().item(), (said[2] - (said[0] + said[1]) / 2).abs().max().item())
 END
 )

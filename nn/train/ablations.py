@@ -132,12 +132,14 @@ def main():
     a.add_argument('--fenby')
     a.add_argument('--eval')
     a.add_argument('--teacher', metavar='OTHER.fnw', help='a weights file, for the variant taught')
-    a.add_argument('--variants', nargs='*', metavar='NAME', default=list(VARIANTS), help='of ' + ', '.join(VARIANTS))
+    a.add_argument('--variants', nargs='*', metavar='NAME', help='of ' + ', '.join(VARIANTS))
     o = a.parse_args()
-    names = o.variants if o.teacher else [name for name in o.variants if name != 'taught']
+    names = o.variants or [name for name in VARIANTS if o.teacher or name != 'taught']
     for name in names:
         if name not in VARIANTS:
             a.error(f'no variant {name!r}: expected one of {", ".join(VARIANTS)}')
+    if 'taught' in names and not o.teacher:
+        a.error('variant taught: expected a --teacher')
     os.makedirs(o.out, exist_ok=True)
 
     context, running = multiprocessing.get_context('fork'), []

@@ -17,6 +17,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+import export
 import fused
 
 
@@ -123,3 +124,10 @@ class Net(nn.Module):
             out[name] = x[:, first:first + channels]
             first += channels
         return out
+
+
+def of_weights(weights):
+    """The network that fnw.read gave, to listen with."""
+    net = Net(weights['layers']).eval()
+    net.load_state_dict(export.to_state(weights, net.state_dict()))
+    return net

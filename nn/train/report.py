@@ -25,11 +25,10 @@ import soundfile
 import clips
 import config
 import evaluate
-import export
 import features
 import fnw
 import recordings
-from model import Net
+from model import of_weights
 
 BOOTSTRAP = 2000
 GHOST_MINUTES = 10
@@ -192,11 +191,9 @@ def pitch(x, low_hz=70, high_hz=1400, window=1024):
 def contour_errors(model, path, reference):
     """Cents between YIN and, first, what is measured (dsp/pitch.c), second, the contour output, in the frames in which
     one labelled note sounds: rows of two."""
-    net = Net(model['layers'])
-    net.load_state_dict(export.to_state(model, net.state_dict()))
     x = recordings.read_sound(path)
     frames = features.cqt(x)
-    p = evaluate.posteriors(net.eval(), frames)
+    p = evaluate.posteriors(of_weights(model), frames)
     true, errors = pitch(x), []
     lag = 2  # frames: training moves the contour's target by as much
     for t, cents in enumerate(true):

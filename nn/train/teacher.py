@@ -9,10 +9,9 @@ import numpy as np
 import torch
 
 import config
-import export
 import features
 import fnw
-from model import Net
+from model import of_weights
 
 # What it teaches, and how many channels that has. Velocity and the onset's age are known better from the clip.
 CHANNELS = {'onset': len(config.LOOKAHEAD), 'sounding': 1, 'contour': 3}
@@ -27,8 +26,7 @@ class Teacher:
         outputs = {name: channels for name, (channels, _) in model['layers'][-1]['outputs'].items() if name in CHANNELS}
         if outputs != CHANNELS or list(model['arrays'].get('onset.lookahead', ())) != config.LOOKAHEAD:
             sys.exit(f'a teacher: {path}: expected the outputs and lookaheads of config.py')
-        self.net = Net(model['layers']).eval()
-        self.net.load_state_dict(export.to_state(model, self.net.state_dict()))
+        self.net = of_weights(model)
 
     def planes(self, frames):
         """What it says of the frames of a clip: bytes (frames, keys, channels), 255 where it is certain."""
