@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: ISC
 // The kernels' one body. The including file defines the vector: VEC its type, LANES, TARGET (the functions'
 // target attribute), POSITIONS and VECTORS (the block of sums held in registers), and LOAD, STORE, SET1, FMA,
-// MIN and MAX (of a NaN and a number: the second argument). + - * / work on vectors in GCC and clang.
+// MIN and MAX (of a NaN and a number: the second argument); a narrow kernel also DOT, which multiplies and adds whole
+// slots, and ALSO, its further fields. + - * / work on vectors in GCC and clang.
 #include "kernel.h"
 
 #include <string.h>
+
+#ifndef DOT
+#define DOT FMA
+#define ALSO
+#endif
 
 // Unrolled wholly, an array of sums becomes registers.
 #ifdef __clang__
@@ -51,7 +57,7 @@ INLINE void block(const fenby_linear *l, int first, int position, int channel, c
             for (int p = 0; p < n_positions; p++) {
                 VEC input = SET1(x[p * stride]);
                 UNROLL
-                for (int v = 0; v < n_vectors; v++) sum[p][v] = FMA(input, weight[v], sum[p][v]);
+                for (int v = 0; v < n_vectors; v++) sum[p][v] = DOT(input, weight[v], sum[p][v]);
             }
         }
     }
@@ -128,4 +134,4 @@ static TARGET void gates(const float *reset, const float *update, const float *c
 
 #define KERNEL(kernel_name) \
     { .name = kernel_name, .lanes = LANES, .tile = VECTORS * LANES, .linear = linear, .gates = gates, \
-      .sigmoid = sigmoid }
+      .sigmoid = sigmoid, ALSO }

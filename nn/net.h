@@ -22,6 +22,7 @@ typedef enum {
     FENBY_SIMD_SCALAR,
     FENBY_SIMD_AVX2,
     FENBY_SIMD_AVX512,
+    FENBY_SIMD_AVX512_BF16,  // narrow: see kernel.h
     FENBY_SIMD_NEON
 } fenby_simd;
 
@@ -38,7 +39,7 @@ void fenby_net_process(fenby_net *net, const float *input);
 // After _process: the named output i (as fenby_weights_output numbers them), float[width][channels].
 const float *fenby_net_output(const fenby_net *net, size_t output);
 
-// "avx512", "avx2", "neon" or "scalar".
+// "avx512_bf16", "avx512", "avx2", "neon" or "scalar".
 const char *fenby_net_simd_name(const fenby_net *net);
 
 #endif

@@ -230,7 +230,8 @@ int main(int argc, char **argv)
     const struct {
         fenby_simd simd;
         const char *name;
-    } kinds[] = {{FENBY_SIMD_AVX512, "4 net, avx512"}, {FENBY_SIMD_AVX2, "4 net, avx2"}, {FENBY_SIMD_NEON, "4 net, neon"},
+    } kinds[] = {{FENBY_SIMD_AVX512_BF16, "4 net, avx512_bf16"}, {FENBY_SIMD_AVX512, "4 net, avx512"},
+                 {FENBY_SIMD_AVX2, "4 net, avx2"}, {FENBY_SIMD_NEON, "4 net, neon"},
                  {FENBY_SIMD_SCALAR, "4 net, scalar"}};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         fenby_net *net = fenby_net_new(weights, kinds[k].simd);

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: ISC
+// AVX-512 with its dot product of bfloat16 pairs: as kernel_avx512.c, but a slot holds two inputs.
+#include "kernel.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+
+#define VEC __m512
+#define LANES 16
+#define TARGET __attribute__((target("avx512f,avx512bf16")))
+#define POSITIONS 11
+#define VECTORS 2
+#define LOAD _mm512_loadu_ps
+#define STORE _mm512_storeu_ps
+#define SET1 _mm512_set1_ps
+#define FMA _mm512_fmadd_ps
+#define MIN _mm512_min_ps
+#define MAX _mm512_max_ps
+#define DOT(a, b, sum) _mm512_dpbf16_ps(sum, (__m512bh)(a), (__m512bh)(b))
+#define ALSO .narrow = narrow, .wide = fenby_kernel_avx512
+
+static TARGET void narrow(const float *from, float *slots, size_t n)
+{
+    for (size_t i = 0; i < n; i += FENBY_NARROW * LANES) {
+        const size_t rest = n - i;
+        const __mmask16 first = rest < LANES ? (__mmask16)((1u << rest) - 1) : 0xffff;
+        const __mmask16 second = rest < LANES ? 0 : rest < 2 * LANES ? (__mmask16)((1u << (rest - LANES)) - 1) : 0xffff;
+        const __mmask16 both = rest < 2 * LANES ? (__mmask16)((1u << rest / FENBY_NARROW) - 1) : 0xffff;
+        const __m512 low = _mm512_maskz_loadu_ps(first, from + i), high = _mm512_maskz_loadu_ps(second, from + i + LANES);
+        _mm512_mask_storeu_ps(slots + i / FENBY_NARROW, both, (__m512)_mm512_cvtne2ps_pbh(high, low));
+    }
+}
+
+#include "kernel_body.h"
+
+const fenby_kernel *fenby_kernel_avx512_bf16(void)
+{
+    static const fenby_kernel kernel = KERNEL("avx512_bf16");
+    return __builtin_cpu_supports("avx512bf16") ? &kernel : NULL;
+}
+#else
+const fenby_kernel *fenby_kernel_avx512_bf16(void)
+{
+    return NULL;
+}
+#endif
