@@ -375,10 +375,10 @@ static void to_levels(float *values, int count)
     }
 }
 
-void fenby_cqt_process(fenby_cqt *cqt, const float *samples, float *frame)
+void fenby_cqt_process(fenby_cqt *cqt, const float *samples, int n, float *frame)
 {
-    memmove(cqt->past, cqt->past + FENBY_HOP, (LONG_FFT - FENBY_HOP) * sizeof *cqt->past);
-    memcpy(cqt->past + LONG_FFT - FENBY_HOP, samples, FENBY_HOP * sizeof *cqt->past);
+    memmove(cqt->past, cqt->past + n, (size_t)(LONG_FFT - n) * sizeof *cqt->past);
+    memcpy(cqt->past + LONG_FFT - n, samples, (size_t)n * sizeof *cqt->past);
     for (int s = 0; s < 2; s++) spectrum_compute(&cqt->spectra[s]);
 
     const kernel *k = &shared.kernels[0][0];
@@ -388,11 +388,6 @@ void fenby_cqt_process(fenby_cqt *cqt, const float *samples, float *frame)
         frame[i] = cqt->power(s->re + k->first, s->im + k->first, re, re + k->count, k->count);
     }
     to_levels(frame, FENBY_N_FEATURES);
-}
-
-int fenby_cqt_tail_samples(void)
-{
-    return resolutions[1].tail / 2;
 }
 
 int fenby_cqt_kernel(int resolution, int bin, float *window)

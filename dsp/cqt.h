@@ -2,10 +2,10 @@
 // Streaming constant-Q transform at two time resolutions, step 3 of the chain.
 //
 // In:  mono samples at FENBY_SAMPLE_RATE, full scale 1.0.
-// Out: one frame each FENBY_HOP samples, float[FENBY_N_BINS][FENBY_N_RESOLUTIONS] (resolution varies fastest:
+// Out: one frame a call, float[FENBY_N_BINS][FENBY_N_RESOLUTIONS] (resolution varies fastest:
 //      0 = long windows, 1 = short windows), log magnitude: (dB + 100) / 100 clipped to 0 .. 1.2, where 0 dB is
-//      the level of a full-scale sine on the bin. Frame i covers the past up to and including sample
-//      (i + 1) * FENBY_HOP - 1: nothing of the future enters.
+//      the level of a full-scale sine on the bin. A frame covers the past up to and including the
+//      last sample of its call: nothing of the future enters.
 // Thread: the worker. Allocation: in _new only; all transforms share their kernels (3 MB).
 // _process and _reset cannot fail.
 //
@@ -31,11 +31,8 @@ void fenby_cqt_free(fenby_cqt *cqt);
 // Forgets the past: as after _new.
 void fenby_cqt_reset(fenby_cqt *cqt);
 
-// Takes exactly FENBY_HOP samples and writes one frame of FENBY_N_FEATURES floats.
-void fenby_cqt_process(fenby_cqt *cqt, const float *samples, float *frame);
-
-// How many samples the response to an attack lags behind it: the fall of the windows, half of it in effect.
-int fenby_cqt_tail_samples(void);
+// Takes n samples, at most FENBY_HOP, and writes one frame of FENBY_N_FEATURES floats.
+void fenby_cqt_process(fenby_cqt *cqt, const float *samples, int n, float *frame);
 
 // The window of one bin, for tests and plots: its length in samples, and if window is not NULL its complex
 // kernel, oldest sample first, as (re, im) pairs; window holds 2 * length floats. resolution 0 or 1.

@@ -17,7 +17,7 @@ enum {
 };
 
 static const double slowest_hz = 8000, fastest_hz = 384000;
-static const double load_smoothing = 0.05;  // of worker_load, a hop
+static const double load_smoothing = 0.05;  // of worker_load, a look
 
 // Samples were lost before sample number `position` of the ring.
 typedef struct {
@@ -26,14 +26,14 @@ typedef struct {
 } gap;
 
 struct fenby_engine {
-    double hop_s;
+    double look_s;  // from one look to the next
     fenby_ring *samples, *gaps;  // audio thread to worker
     fenby_ring *events;          // worker to audio thread
 
     // Any thread.
     _Atomic float parameters[FENBY_N_PARAMETERS];
     atomic_bool end_notes;
-    _Atomic int64_t wake_frame;  // enough for the worker's next hop
+    _Atomic int64_t wake_frame;  // enough for the worker's next look
     _Atomic uint64_t late_events, overruns, lost_frames;
     _Atomic float level_db, worker_load, a4_hz;
     _Atomic uint32_t sounding, latency_frames[FENBY_N_MODES];
@@ -51,7 +51,7 @@ struct fenby_engine {
         fenby_transcriber *transcriber;
         fenby_parameters parameters;
         uint64_t read;     // samples taken from the ring
-        double busy_s;     // since the last hop
+        double busy_s;     // since the last look
     } worker;
 };
 
@@ -141,7 +141,7 @@ fenby_engine *fenby_engine_new(const fenby_engine_config *config, const fenby_we
         snprintf(error, error_size, "not enough memory for the engine");
         return NULL;
     }
-    engine->hop_s = (double)FENBY_HOP / FENBY_SAMPLE_RATE;
+    engine->look_s = (double)FENBY_HOP / FENBY_SAMPLE_RATE / fenby_looks_in_hop();
     for (fenby_parameter i = 0; i < FENBY_N_PARAMETERS; i++)
         fenby_engine_set_parameter(engine, i, config->parameters.value[i]);
     read_parameters(engine);
@@ -285,13 +285,13 @@ static double now_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static void measure_load(fenby_engine *engine, double busy_s, size_t hops)
+static void measure_load(fenby_engine *engine, double busy_s, size_t looks)
 {
     engine->worker.busy_s += busy_s;
-    if (hops == 0) return;
-    const double load = engine->worker.busy_s / ((double)hops * engine->hop_s);
+    if (looks == 0) return;
+    const double load = engine->worker.busy_s / ((double)looks * engine->look_s);
     const double old = atomic_load_explicit(&engine->worker_load, memory_order_relaxed);
-    const double weight = load_smoothing * (double)hops;
+    const double weight = load_smoothing * (double)looks;
     const double smoothed = old + (load - old) * (weight < 1 ? weight : 1);
     atomic_store_explicit(&engine->worker_load, (float)smoothed, memory_order_relaxed);
     engine->worker.busy_s = 0;
@@ -302,17 +302,17 @@ size_t fenby_engine_work(fenby_engine *engine)
     const double start_s = now_s();
     if (atomic_exchange_explicit(&engine->end_notes, false, memory_order_acquire))
         fenby_transcriber_end_notes(engine->worker.transcriber);
-    size_t hops = 0, n;
+    size_t looks = 0, n;
     float samples[CHUNK];
     while ((n = next_samples(engine, samples)) > 0) {
         read_parameters(engine);
-        hops += fenby_transcriber_process(engine->worker.transcriber, samples, n, &engine->worker.parameters);
+        looks += fenby_transcriber_process(engine->worker.transcriber, samples, n, &engine->worker.parameters);
         hand_on(engine);
     }
     hand_on(engine);
     publish(engine);
-    measure_load(engine, now_s() - start_s, hops);
-    return hops;
+    measure_load(engine, now_s() - start_s, looks);
+    return looks;
 }
 
 void fenby_engine_finish(fenby_engine *engine)

@@ -58,7 +58,7 @@ void fenby_engine_push(fenby_engine *engine, const float *samples, uint32_t n_fr
 // The most samples that may wait for the worker: a second, or four blocks.
 uint32_t fenby_engine_room(const fenby_engine *engine) FENBY_REALTIME;
 
-// True when the worker can do a hop, or was asked to end notes: wake it.
+// True when the worker can look (latency.h), or was asked to end notes: wake it.
 bool fenby_engine_has_work(const fenby_engine *engine) FENBY_REALTIME;
 
 // The next event that is due before frame `until`, in order; false when there is none. Call it with the frame
@@ -79,7 +79,7 @@ void fenby_engine_end_notes(fenby_engine *engine) FENBY_REALTIME;
 
 // --- worker ------------------------------------------------------------------------------------------------
 
-// Works through all samples that wait. Returns the number of hops it did.
+// Works through all samples that wait. Returns how often it looked.
 size_t fenby_engine_work(fenby_engine *engine);
 
 // End of the input: pushes the chain's own latency through and ends every note. Offline use, worker thread,

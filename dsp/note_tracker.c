@@ -32,7 +32,7 @@ typedef struct {
     bool armed;
     bool active;
     uint8_t output_key;    // of the active note: what its note-off must carry
-    int64_t start_hop;     // when it last started
+    double start_hop;      // when it last started
     int64_t on_frame;      // when its note-on leaves
     int64_t sound_frame;   // when its sound began
     int64_t low_hops;      // how long the sounding posterior has been below the threshold
@@ -51,6 +51,8 @@ typedef struct {
     bool tight, sustain, gate_open;
     int64_t latency_frames;
     int64_t earliest_frame;  // no event of this hop leaves before it
+    int64_t horizon;         // none of the next does before this
+    double now_hops;         // whole at a hop's end
 } settings;
 
 struct fenby_note_tracker {
@@ -155,7 +157,7 @@ static size_t early_head_of(const fenby_heads *heads, size_t head)
 }
 
 static settings read_settings(const fenby_note_tracker *tracker, const fenby_parameters *parameters,
-                              int64_t decided_frame)
+                              const fenby_hop_time *time, double now_hops)
 {
     const float *value = parameters->value;
     const double hop_ms = 1e3 * FENBY_HOP / FENBY_SAMPLE_RATE;
@@ -168,12 +170,15 @@ static settings read_settings(const fenby_note_tracker *tracker, const fenby_par
         .tight = value[FENBY_TIMING] == FENBY_TIMING_TIGHT,
         .sustain = value[FENBY_SUSTAIN] != 0,
         .latency_frames = fenby_note_tracker_latency_frames(tracker, parameters),
+        .now_hops = now_hops,
     };
     s.early_head = early_head_of(&tracker->heads, s.head);
     s.lookahead = tracker->heads.lookahead[s.head];
     s.gate_open = (float)tracker->quiet_hops <= s.lookahead + 1;
-    s.earliest_frame = decided_frame;
-    if (s.tight) s.earliest_frame += fenby_latency_margin_frames(tracker->rate_hz, tracker->block_frames);
+    const int64_t margin_frames =
+        s.tight ? fenby_latency_margin_frames(tracker->rate_hz, tracker->block_frames) : 0;
+    s.earliest_frame = time->decided_frame + margin_frames;
+    s.horizon = time->next_decided_frame + margin_frames;
     return s;
 }
 
@@ -216,13 +221,13 @@ static void end_note(fenby_note_tracker *tracker, int key, int64_t sound_frame, 
     tracker->n_active--;
 }
 
-// The note that has sounded longest, but for those that started in this hop.
-static int oldest_note(const fenby_note_tracker *tracker)
+// The note that has sounded longest, but for those that start now.
+static int oldest_note(const fenby_note_tracker *tracker, const settings *s)
 {
     int oldest = NOBODY;
     for (int key = 0; key < FENBY_N_KEYS; key++) {
         const key_state *k = &tracker->keys[key];
-        if (k->active && k->start_hop < tracker->hop &&
+        if (k->active && k->start_hop < s->now_hops &&
             (oldest == NOBODY || k->start_hop < tracker->keys[oldest].start_hop))
             oldest = key;
     }
@@ -244,7 +249,7 @@ static double onset_age_hops(const fenby_posteriors *posteriors, int key, const 
         const float age = posteriors->onset_age[(size_t)key * posteriors->age_channels + channel];
         if (isfinite(age)) return fmin(fmax(age, 0), s->lookahead + LONGEST_LATENESS);
     }
-    return s->lookahead + 0.5;
+    return s->lookahead + 0.5 / fenby_looks_in_hop();
 }
 
 // 0 .. 1. The network knows how hard a note sounds, whatever the input's level, but tells one note from the next
@@ -280,20 +285,20 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     key_state *k = &tracker->keys[key];
     k->armed = false;
     const int output_key = output_key_of(key, parameters), rival = tracker->owner[output_key];
-    if (rival != NOBODY && tracker->keys[rival].start_hop == tracker->hop) return;
+    if (rival != NOBODY && tracker->keys[rival].start_hop == s->now_hops) return;
     if (!fenby_schedule_has_room(tracker->schedule)) return;
 
     // No sound begins before the last one of its output key has ended.
     const int64_t earliest_sound =
         rival == NOBODY ? tracker->silent_since[output_key] : tracker->keys[rival].sound_frame + 1;
-    const double age_hops = onset_age_hops(posteriors, key, s);
+    const double age_hops = onset_age_hops(posteriors, key, s), since_hop = s->now_hops - (double)tracker->hop;
     const double onset = time->end_frame - fmax(age_hops - FENBY_EARLY_HOPS, 0) * tracker->hop_frames;
     fenby_event on = {
         .sound_frame = onset > (double)earliest_sound ? llround(onset) : earliest_sound,
         .bend = pitch_of(posteriors, key, 0),
         .type = FENBY_NOTE_ON,
         .key = (uint8_t)output_key,
-        .velocity = velocity_of(tracker, posteriors, key, age_hops, parameters),
+        .velocity = velocity_of(tracker, posteriors, key, fmax(age_hops - since_hop, 0), parameters),
     };
     on.frame = s->tight ? on.sound_frame + s->latency_frames : s->earliest_frame;
     if (on.frame < s->earliest_frame) {
@@ -304,7 +309,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     if (k->active) end_note(tracker, key, on.sound_frame, on.frame);
     if (tracker->owner[output_key] != NOBODY) end_note(tracker, rival, on.sound_frame, on.frame);
     if (tracker->n_active >= (uint32_t)parameters->value[FENBY_MAXIMUM_POLYPHONY]) {
-        const int oldest = oldest_note(tracker);
+        const int oldest = oldest_note(tracker, s);
         if (oldest == NOBODY) return;
         end_note(tracker, oldest, on.sound_frame, on.frame);
     }
@@ -312,7 +317,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     *k = (key_state){
         .active = true,
         .output_key = on.key,
-        .start_hop = tracker->hop,
+        .start_hop = s->now_hops,
         .on_frame = on.frame,
         .sound_frame = on.sound_frame,
         .pitch = on.bend,
@@ -336,7 +341,7 @@ static void end_if_faded(fenby_note_tracker *tracker, int key, const fenby_poste
     k->low_hops = posteriors->sounding[key] >= s->note_threshold ? 0 : k->low_hops + 1;
     // While sustained, the end is yet to come.
     if (s->sustain && k->low_hops > s->release_hops) k->low_hops = s->release_hops;
-    const double since_onset = (double)(tracker->hop - k->start_hop) + s->lookahead + 1;
+    const double since_onset = s->now_hops - k->start_hop + s->lookahead + 1;
     if (s->sustain || k->low_hops < s->release_hops || since_onset < SETTLE_HOPS) return;
 
     const double faded = time->end_frame - (double)(k->low_hops + SOUNDING_LAG_HOPS) * tracker->hop_frames;
@@ -354,7 +359,7 @@ static void bend_note(fenby_note_tracker *tracker, int key, const fenby_posterio
     key_state *k = &tracker->keys[key];
     const float measured = pitch_of(posteriors, key, k->pitch);
     k->pitch += (tracker->n_active > 1 ? pitch_in_chord : 1) * (measured - k->pitch);
-    if (fabsf(k->pitch - k->bend) <= bend_step || k->low_hops > 0 || k->start_hop == tracker->hop ||
+    if (fabsf(k->pitch - k->bend) <= bend_step || k->low_hops > 0 || k->start_hop == s->now_hops ||
         !fenby_schedule_has_room(tracker->schedule))
         return;
     const double heard = time->end_frame - SOUNDING_LAG_HOPS * tracker->hop_frames;
@@ -394,7 +399,7 @@ static int find_onsets(fenby_note_tracker *tracker, const fenby_posteriors *post
         key_state *k = &tracker->keys[key];
         evidence[key] = onset_evidence(tracker, key, posteriors, s);
         if (evidence[key] < 0.5f) k->armed = true;
-        if (!(evidence[key] >= 1) || !k->armed || tracker->hop - k->start_hop < REFRACTORY_HOPS ||
+        if (!(evidence[key] >= 1) || !k->armed || s->now_hops - k->start_hop < REFRACTORY_HOPS ||
             !s->gate_open || key < lowest || key > highest)
             continue;
         int place = n++;
@@ -403,6 +408,14 @@ static int find_onsets(fenby_note_tracker *tracker, const fenby_posteriors *post
         onsets[place] = key;
     }
     return n;
+}
+
+static void start_notes(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, const fenby_hop_time *time,
+                        const settings *s, const fenby_parameters *parameters)
+{
+    int onsets[FENBY_N_KEYS];
+    const int n = find_onsets(tracker, posteriors, s, parameters, onsets);
+    for (int i = 0; i < n; i++) start_note(tracker, onsets[i], posteriors, time, s, parameters);
 }
 
 static void watch_gate(fenby_note_tracker *tracker, float level_db, const fenby_parameters *parameters)
@@ -417,23 +430,27 @@ void fenby_note_tracker_process(fenby_note_tracker *tracker, const fenby_posteri
 {
     tracker->hop++;
     watch_gate(tracker, posteriors->level_db, parameters);
-    const settings s = read_settings(tracker, parameters, time->decided_frame);
+    const settings s = read_settings(tracker, parameters, time, (double)tracker->hop);
 
     for (int key = 0; key < FENBY_N_KEYS; key++) {
         if (tracker->keys[key].active) end_if_faded(tracker, key, posteriors, time, &s);
     }
     while (tracker->n_active > (uint32_t)parameters->value[FENBY_MAXIMUM_POLYPHONY])
-        end_note(tracker, oldest_note(tracker), llround(time->end_frame), s.earliest_frame);
+        end_note(tracker, oldest_note(tracker, &s), llround(time->end_frame), s.earliest_frame);
 
-    int onsets[FENBY_N_KEYS];
-    const int n = find_onsets(tracker, posteriors, &s, parameters, onsets);
-    for (int i = 0; i < n; i++) start_note(tracker, onsets[i], posteriors, time, &s, parameters);
-
+    start_notes(tracker, posteriors, time, &s, parameters);
     for (int key = 0; key < FENBY_N_KEYS && posteriors->cents; key++) {
         if (tracker->keys[key].active) bend_note(tracker, key, posteriors, time, &s);
     }
-    // The next hop comes a hop later, give or take a frame.
-    tracker->horizon = s.earliest_frame + (int64_t)tracker->hop_frames;
+    tracker->horizon = s.horizon;
+}
+
+void fenby_note_tracker_look(fenby_note_tracker *tracker, const fenby_posteriors *posteriors,
+                             const fenby_hop_time *time, const fenby_parameters *parameters)
+{
+    const settings s = read_settings(tracker, parameters, time, (double)tracker->hop + 0.5);
+    start_notes(tracker, posteriors, time, &s, parameters);
+    tracker->horizon = s.horizon;
 }
 
 // --- out ---------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@
 // A note starts at the first hop whose onset posterior reaches the threshold of the mode's head, or of a head that looks
 // a hop less far ahead if that one is twice as sure, and if the key is armed: it is so until a note starts, and again
 // once the posteriors have fallen below half of their thresholds. The
-// sound is placed where the network says it began (onset_age), else in the middle of the hop that the head's
-// lookahead points at. A key that is struck while it sounds ends and starts again. A note ends when its
+// sound is placed where the network says it began (onset_age), else in the middle of where the head's lookahead
+// points. A key that is struck while it sounds ends and starts again. A note ends when its
 // sounding posterior has been below the note threshold for the release time; its end is placed where that
 // began.
 //
@@ -55,10 +55,11 @@ typedef struct {
     float level_db;          // input peak in this hop
 } fenby_posteriors;
 
-// Where a hop lies in host frames.
+// Where a hop, or a look between hops, lies in host frames.
 typedef struct {
-    double end_frame;       // the end of the last sample in it
-    int64_t decided_frame;  // how many frames the host had to deliver before it could be worked
+    double end_frame;            // the end of the last sample in it
+    int64_t decided_frame;       // how many frames the host had to deliver before it could be worked
+    int64_t next_decided_frame;  // the same for what comes next
 } fenby_hop_time;
 
 // block_frames: as in the engine's configuration. NULL when memory is short.
@@ -74,6 +75,10 @@ void fenby_note_tracker_set_heads(fenby_note_tracker *tracker, const fenby_heads
 // One hop. The parameters must be clamped (fenby_parameter_clamp).
 void fenby_note_tracker_process(fenby_note_tracker *tracker, const fenby_posteriors *posteriors,
                                 const fenby_hop_time *time, const fenby_parameters *parameters);
+
+// A look between two hops, half a hop after the last one: notes may start, nothing else happens.
+void fenby_note_tracker_look(fenby_note_tracker *tracker, const fenby_posteriors *posteriors,
+                             const fenby_hop_time *time, const fenby_parameters *parameters);
 
 // The next event that can no longer be overtaken; it stays until _skip.
 bool fenby_note_tracker_peek(const fenby_note_tracker *tracker, fenby_event *event);

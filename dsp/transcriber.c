@@ -45,7 +45,8 @@ struct fenby_transcriber {
 
     int64_t frames;        // taken so far, lost ones included
     int64_t origin_frame;  // where the past begins: the last gap
-    int64_t hops;          // since the origin
+    int looks;             // how often the network listens in a hop
+    int64_t looked;        // how often it has since the origin
     float hop[FENBY_HOP];  // the samples of the hop that is being filled
     size_t filled;
     float cqt_frame[FENBY_N_FEATURES];
@@ -62,7 +63,8 @@ static bool model_open(model *m, const fenby_weights *weights, char *error, size
     m->onset_age = fenby_weights_find_output(weights, "onset_age");
     if (m->onset_age >= 0)
         m->age_channels = (size_t)fenby_weights_output(weights, (size_t)m->onset_age).channels;
-    m->net = fenby_net_new(weights, FENBY_SIMD_BEST);
+    // The looks of each kind are a sequence of their own, a hop from one to the next, as the network was trained.
+    m->net = fenby_net_new(weights, fenby_looks_in_hop(), FENBY_SIMD_BEST);
     if (m->net) return true;
     snprintf(error, error_size, "%s: not enough memory for the network", fenby_weights_name(weights));
     return false;
@@ -75,6 +77,7 @@ fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames, 
     fenby_transcriber *t = calloc(1, sizeof *t);
     if (!t) return NULL;
     t->rate_hz = rate_hz;
+    t->looks = fenby_looks_in_hop();
     t->hop_frames = FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE;
     if (model_open(&t->model, weights, error, error_size) && (t->resampler = fenby_resampler_new(rate_hz)) &&
         (t->cqt = fenby_cqt_new()) && (t->attack = fenby_attack_new()) &&
@@ -105,7 +108,7 @@ static void begin_afresh(fenby_transcriber *t)
     fenby_attack_reset(t->attack);
     fenby_net_reset(t->model.net);
     t->origin_frame = t->frames;
-    t->hops = 0;
+    t->looked = 0;
     t->filled = 0;
 }
 
@@ -143,17 +146,22 @@ bool fenby_transcriber_set_model(fenby_transcriber *t, const fenby_weights *weig
     return true;
 }
 
-// --- one hop -----------------------------------------------------------------------------------------------
+// --- one look ----------------------------------------------------------------------------------------------
 
-static int64_t decided_frame(const fenby_transcriber *t, int64_t hop)
+// Where a look ends, counted from 1.
+static double end_frame(const fenby_transcriber *t, int64_t look)
 {
-    return t->origin_frame + (int64_t)ceil((double)hop * t->hop_frames) +
-           fenby_resampler_lookahead_frames(t->rate_hz);
+    return (double)t->origin_frame + (double)look * t->hop_frames / t->looks;
+}
+
+static int64_t decided_frame(const fenby_transcriber *t, int64_t look)
+{
+    return (int64_t)ceil(end_frame(t, look)) + fenby_resampler_lookahead_frames(t->rate_hz);
 }
 
 int64_t fenby_transcriber_next_decision(const fenby_transcriber *t)
 {
-    return decided_frame(t, t->hops + 1);
+    return decided_frame(t, t->looked + 1);
 }
 
 static float peak_db(const float *samples, size_t n)
@@ -178,25 +186,28 @@ static void call_tap(const fenby_transcriber *t, const fenby_posteriors *posteri
     t->tap(t->tap_user, t->cqt_frame, onset, posteriors->sounding, llround(end_frame));
 }
 
-static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
+// Listens to what the hop holds beyond the last look.
+static void look(fenby_transcriber *t, const fenby_parameters *parameters)
 {
     const model *m = &t->model;
-    const float hop_db = peak_db(t->hop, FENBY_HOP);
-    t->level_db = fmaxf(hop_db, t->level_db - level_fall_db);
-    t->filled = 0;
-    t->hops++;
+    const float a4_hz = parameters->value[FENBY_TUNING];
+    const size_t n = FENBY_HOP / (size_t)t->looks;
+    t->looked++;
     const fenby_hop_time time = {
-        .end_frame = (double)t->origin_frame + (double)t->hops * t->hop_frames,
-        .decided_frame = decided_frame(t, t->hops),
+        .end_frame = end_frame(t, t->looked),
+        .decided_frame = decided_frame(t, t->looked),
+        .next_decided_frame = decided_frame(t, t->looked + 1),
     };
-    fenby_cqt_process(t->cqt, t->hop, t->cqt_frame);
-    fenby_tuning_process(&t->tuning, parameters->value[FENBY_TUNING], parameters->value[FENBY_FOLLOW_TUNING] != 0,
-                         t->cqt_frame);
+    const bool ends_hop = t->filled == FENBY_HOP;
+    fenby_cqt_process(t->cqt, t->hop + t->filled - n, (int)n, t->cqt_frame);
+    if (ends_hop)
+        fenby_tuning_process(&t->tuning, a4_hz, parameters->value[FENBY_FOLLOW_TUNING] != 0, t->cqt_frame);
+    else
+        fenby_tuning_move(&t->tuning, a4_hz, t->cqt_frame);
     fenby_net_process(m->net, t->cqt_frame);
-    fenby_attack_push(t->attack, t->cqt_frame);
     float cents[FENBY_N_KEYS];
     fenby_pitch_of_keys(t->cqt_frame, cents);
-    const fenby_posteriors posteriors = {
+    fenby_posteriors posteriors = {
         .onset = output(m, m->onset),
         .sounding = output(m, m->sounding),
         .velocity = output(m, m->velocity),
@@ -205,8 +216,15 @@ static void work_hop(fenby_transcriber *t, const fenby_parameters *parameters)
         .age_channels = m->age_channels,
         .cents = cents,
         .tuning_cents = t->tuning.cents,
-        .level_db = hop_db,
     };
+    if (!ends_hop) {
+        fenby_note_tracker_look(t->tracker, &posteriors, &time, parameters);
+        return;
+    }
+    fenby_attack_push(t->attack, t->cqt_frame);
+    posteriors.level_db = peak_db(t->hop, FENBY_HOP);
+    t->level_db = fmaxf(posteriors.level_db, t->level_db - level_fall_db);
+    t->filled = 0;
     if (t->tap) call_tap(t, &posteriors, time.end_frame, parameters);
     fenby_note_tracker_process(t->tracker, &posteriors, &time, parameters);
 }
@@ -220,20 +238,22 @@ static float clean(float sample, float gain)
     return fminf(fmaxf(sample * gain, -clip_level), clip_level);
 }
 
-// Resamples into the hop; works each time that it is full.
+// Resamples into the hop; looks each time that enough is there.
 static size_t take(fenby_transcriber *t, const float *samples, size_t n, const fenby_parameters *parameters)
 {
-    size_t hops = 0;
+    size_t looks = 0;
+    const size_t step = FENBY_HOP / (size_t)t->looks;
     for (;;) {
         size_t used = n;
-        t->filled += fenby_resampler_process(t->resampler, samples, &used, t->hop + t->filled,
-                                             FENBY_HOP - t->filled);
+        const size_t missing = step - t->filled % step;
+        const size_t got = fenby_resampler_process(t->resampler, samples, &used, t->hop + t->filled, missing);
+        t->filled += got;
         samples += used;
         n -= used;
         t->frames += (int64_t)used;
-        if (t->filled < FENBY_HOP) return hops;
-        work_hop(t, parameters);
-        hops++;
+        if (got < missing) return looks;
+        look(t, parameters);
+        looks++;
     }
 }
 
@@ -242,14 +262,14 @@ size_t fenby_transcriber_process(fenby_transcriber *t, const float *samples, siz
 {
     const float gain = powf(10, parameters->value[FENBY_INPUT_GAIN] / 20);
     float chunk[CHUNK];
-    size_t hops = 0;
+    size_t looks = 0;
     for (size_t taken = 0; taken < n;) {
         const size_t count = n - taken < CHUNK ? n - taken : CHUNK;
         for (size_t i = 0; i < count; i++) chunk[i] = clean(samples[taken + i], gain);
-        hops += take(t, chunk, count, parameters);
+        looks += take(t, chunk, count, parameters);
         taken += count;
     }
-    return hops;
+    return looks;
 }
 
 void fenby_transcriber_finish(fenby_transcriber *t, const fenby_parameters *parameters)

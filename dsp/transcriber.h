@@ -31,7 +31,7 @@ fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames, 
 void fenby_transcriber_free(fenby_transcriber *transcriber);
 void fenby_transcriber_reset(fenby_transcriber *transcriber);
 
-// Takes n samples. The parameters must be clamped. Returns the number of hops it did.
+// Takes n samples. The parameters must be clamped. Returns how often it looked (latency.h).
 size_t fenby_transcriber_process(fenby_transcriber *transcriber, const float *samples, size_t n,
                                  const fenby_parameters *parameters);
 
@@ -55,7 +55,7 @@ bool fenby_transcriber_set_model(fenby_transcriber *transcriber, const fenby_wei
 // The tap; NULL takes it off.
 void fenby_transcriber_set_tap(fenby_transcriber *transcriber, fenby_tap tap, void *user);
 
-// The frame count at which the next hop can be worked.
+// The frame count at which the next look can be had.
 int64_t fenby_transcriber_next_decision(const fenby_transcriber *transcriber);
 
 float fenby_transcriber_level_db(const fenby_transcriber *transcriber);  // input peak after the gain, decaying

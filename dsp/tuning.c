@@ -79,9 +79,19 @@ static void move(float *frame, float cents)
     }
 }
 
+static float set_cents_of(float a4_hz)
+{
+    return 1200 * log2f(a4_hz / 440);
+}
+
+void fenby_tuning_move(const fenby_tuning *tuning, float a4_hz, float *frame)
+{
+    move(frame, set_cents_of(a4_hz) + tuning->cents);
+}
+
 void fenby_tuning_process(fenby_tuning *tuning, float a4_hz, bool follow, float *frame)
 {
-    const float set_cents = 1200 * log2f(a4_hz / 440);
+    const float set_cents = set_cents_of(a4_hz);
     float wanted = 0;
     if (follow) {
         listen(tuning, frame);
@@ -90,5 +100,5 @@ void fenby_tuning_process(fenby_tuning *tuning, float a4_hz, bool follow, float 
         fenby_tuning_reset(tuning);
     }
     tuning->cents += fminf(fmaxf(wanted - tuning->cents, -step_cents), step_cents);
-    move(frame, set_cents + tuning->cents);
+    fenby_tuning_move(tuning, a4_hz, frame);
 }

@@ -22,7 +22,10 @@ typedef struct {
 // Nothing was heard: as {0}.
 void fenby_tuning_reset(fenby_tuning *tuning);
 
-// One frame. a4_hz: 415 .. 466. follow: listen to where the playing lies.
+// The frame of a hop. a4_hz: 415 .. 466. follow: listen to where the playing lies.
 void fenby_tuning_process(fenby_tuning *tuning, float a4_hz, bool follow, float *frame);
+
+// Moves a frame between hops as the last hop's was, and learns nothing from it.
+void fenby_tuning_move(const fenby_tuning *tuning, float a4_hz, float *frame);
 
 #endif

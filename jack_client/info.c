@@ -49,7 +49,7 @@ static double latency_ms(fenby_parameters *parameters, int mode, uint32_t block_
 
 bool fenby_info_model(FILE *file, const fenby_weights *weights, char *error, size_t error_size)
 {
-    fenby_net *net = fenby_net_new(weights, FENBY_SIMD_BEST);
+    fenby_net *net = fenby_net_new(weights, 1, FENBY_SIMD_BEST);
     if (!net) {
         snprintf(error, error_size, "%s: not enough memory for the network", fenby_weights_name(weights));
         return false;

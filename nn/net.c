@@ -19,7 +19,8 @@ enum { RESET, UPDATE, CANDIDATE, HIDDEN, N_SUMS };
 struct fenby_net {
     const fenby_weights *weights;
     const fenby_kernel *kernel, *kernels[FENBY_MAX_LAYERS];  // the best there is; what each layer can use
-    uint64_t hop;
+    int streams;
+    uint64_t calls;
 
     // Packed once: weights, bias and sizes for each layer, one group after the other; convolutions and the head use
     // the first.
@@ -47,11 +48,19 @@ static size_t frame_floats(const fenby_frames *f)
     return (size_t)(f->zeros_before + f->width + f->zeros_after) * (size_t)f->channels;
 }
 
-// Where position 0 of a frame lies in its ring, age hops ago.
+// The size of the ring that keeps a layer's frames, those of all streams in turn.
+static size_t ring_floats(const fenby_net *net, int index)
+{
+    const fenby_frames *f = &net->weights->frames[index];
+    return (size_t)net->streams * (size_t)f->n_frames * frame_floats(f);
+}
+
+// Where position 0 of a frame lies in its ring, age hops of its stream ago.
 static size_t frame_offset(const fenby_net *net, int index, int age)
 {
     const fenby_frames *f = &net->weights->frames[index];
-    size_t n = (size_t)f->n_frames, place = (size_t)(net->hop % n) + n - (size_t)age;
+    size_t n = (size_t)f->n_frames * (size_t)net->streams;
+    size_t place = (size_t)(net->calls % n) + n - (size_t)age * (size_t)net->streams;
     return place % n * frame_floats(f) + (size_t)(f->zeros_before * f->channels);
 }
 
@@ -187,11 +196,10 @@ static bool new_state(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
     for (int i = 0; i <= w->n_layers; i++) {
-        const fenby_frames *f = &w->frames[i];
-        net->frames[i] = new_floats((size_t)f->n_frames * frame_floats(f));
+        net->frames[i] = new_floats(ring_floats(net, i));
         if (!net->frames[i]) return false;
         if (!net->kernel->narrow) continue;
-        net->narrow[i] = new_floats((size_t)f->n_frames * frame_floats(f) / FENBY_NARROW);
+        net->narrow[i] = new_floats(ring_floats(net, i) / FENBY_NARROW);
         if (!net->narrow[i]) return false;
     }
     for (int i = 0; i < w->n_outputs; i++) {
@@ -238,13 +246,14 @@ static const fenby_kernel *find_kernel(fenby_simd simd)
     return fenby_kernel_scalar();
 }
 
-fenby_net *fenby_net_new(const fenby_weights *weights, fenby_simd simd)
+fenby_net *fenby_net_new(const fenby_weights *weights, int streams, fenby_simd simd)
 {
     const fenby_kernel *kernel = find_kernel(simd);
     fenby_net *net = kernel ? calloc(1, sizeof *net) : NULL;
     if (!net) return NULL;
     net->weights = weights;
     net->kernel = kernel;
+    net->streams = streams;
     bool ok = new_state(net) && new_scratch(net);
     for (int i = 0; ok && i < weights->n_layers; i++) ok = pack_layer(net, i);
     if (ok) return net;
@@ -275,7 +284,7 @@ void fenby_net_reset(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
     for (int i = 0; i <= w->n_layers; i++) {
-        const size_t size = (size_t)w->frames[i].n_frames * frame_floats(&w->frames[i]) * sizeof(float);
+        const size_t size = ring_floats(net, i) * sizeof(float);
         memset(net->frames[i], 0, size);
         if (net->narrow[i]) memset(net->narrow[i], 0, size / FENBY_NARROW);
     }
@@ -283,7 +292,7 @@ void fenby_net_reset(fenby_net *net)
         fenby_output output = w->outputs[i].output;
         memset(net->outputs[i], 0, (size_t)output.width * (size_t)output.channels * sizeof(float));
     }
-    net->hop = 0;
+    net->calls = 0;
 }
 
 // Takes the input in. NaN and Inf, which would stay in a GRU's state, and denormals, which are slow, become 0.
@@ -414,12 +423,17 @@ void fenby_net_process(fenby_net *net, const float *input)
         }
     }
     write_outputs(net);
-    net->hop++;
+    net->calls++;
 }
 
 const float *fenby_net_output(const fenby_net *net, size_t output)
 {
     return net->outputs[output];
+}
+
+int fenby_net_lanes(void)
+{
+    return find_kernel(FENBY_SIMD_BEST)->lanes;
 }
 
 const char *fenby_net_simd_name(const fenby_net *net)

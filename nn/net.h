@@ -26,18 +26,22 @@ typedef enum {
     FENBY_SIMD_NEON
 } fenby_simd;
 
-// State for these weights, which must outlive it. NULL when memory is short or this machine lacks that simd.
-fenby_net *fenby_net_new(const fenby_weights *weights, fenby_simd simd);
+// State for these weights, which must outlive it. Streams, 1 and more, are sequences of hops that take turns: each call
+// goes on from the one that many calls ago. NULL when memory is short or this machine lacks that simd.
+fenby_net *fenby_net_new(const fenby_weights *weights, int streams, fenby_simd simd);
 void fenby_net_free(fenby_net *net);
 
 // Forgets the past: all zero, as after _new.
 void fenby_net_reset(fenby_net *net);
 
-// One hop: input is float[input_width][input_channels] of the weights file. NaN, Inf and denormals count as 0.
+// One hop of one stream: input is float[input_width][input_channels] of the weights file. NaN, Inf and denormals count as 0.
 void fenby_net_process(fenby_net *net, const float *input);
 
 // After _process: the named output i (as fenby_weights_output numbers them), float[width][channels].
 const float *fenby_net_output(const fenby_net *net, size_t output);
+
+// How many floats the best arithmetic of this machine takes at once: 1, 4, 8 or 16.
+int fenby_net_lanes(void);
 
 // "avx512_bf16", "avx512", "avx2", "neon" or "scalar".
 const char *fenby_net_simd_name(const fenby_net *net);

@@ -17,7 +17,7 @@ static double level_to_amplitude(double level)
 
 static void run(fenby_cqt *cqt, const float *samples, int hops)
 {
-    for (int i = 0; i < hops; i++) fenby_cqt_process(cqt, samples + i * FENBY_HOP, frame);
+    for (int i = 0; i < hops; i++) fenby_cqt_process(cqt, samples + i * FENBY_HOP, FENBY_HOP, frame);
 }
 
 static void sine(float *samples, int count, double f_hz, double amplitude)
@@ -108,7 +108,6 @@ static void test_attack(void)
     run(cqt, samples + FENBY_HOP, 1);
     const double second_db = 100 * frame[key_bin * 2 + 1] - 100;
     CHECK(second_db > -27, "23 ms after the attack: %.1f dB of -20", second_db);
-    CHECK(fenby_cqt_tail_samples() > 0 && fenby_cqt_tail_samples() < FENBY_HOP, "tail %d", fenby_cqt_tail_samples());
     fenby_cqt_free(cqt);
 }
 

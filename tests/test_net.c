@@ -66,7 +66,7 @@ static double golden_difference(const fenby_weights *w, fenby_simd simd, size_t 
     const float *expected = fenby_weights_array(w, name, &n_expected);
     size_t n_frames = n_input / input_size(w);
     REQUIRE(n_frames > 0 && n_expected == n_frames * size, "%s: %zu values", name, n_expected);
-    fenby_net *net = fenby_net_new(w, simd);
+    fenby_net *net = fenby_net_new(w, 1, simd);
     double worst = 0;
     for (size_t t = 0; t < n_frames; t++) {
         fenby_net_process(net, input + t * input_size(w));
@@ -84,7 +84,7 @@ static void test_golden(const char *name)
 {
     fenby_weights *w = load_golden(name);
     for (int s = 0; s < N_SIMDS; s++) {
-        fenby_net *net = fenby_net_new(w, all_simds[s]);
+        fenby_net *net = fenby_net_new(w, 1, all_simds[s]);
         if (!net) continue;  // not on this machine
         for (size_t i = 0; i < fenby_weights_n_outputs(w); i++) {
             double difference = golden_difference(w, all_simds[s], i);
@@ -331,7 +331,7 @@ static int n_narrow_exact;  // networks
 // Runs the network and compares it with the naive result; keeps its output.
 static void check_model(const fenby_weights *w, fenby_simd simd, float *result, int number)
 {
-    fenby_net *net = fenby_net_new(w, simd);
+    fenby_net *net = fenby_net_new(w, 1, simd);
     if (!net) return;
     float input[MAX_SIDE * 4];
     size_t size = output_size(w, 0), channels = (size_t)fenby_weights_output(w, 0).channels;
@@ -428,7 +428,7 @@ static bool same_outputs(const fenby_weights *w, const fenby_net *a, const fenby
 static void test_reset(const char *name)
 {
     fenby_weights *w = load_golden(name);
-    fenby_net *used = fenby_net_new(w, FENBY_SIMD_BEST), *fresh = fenby_net_new(w, FENBY_SIMD_BEST);
+    fenby_net *used = fenby_net_new(w, 1, FENBY_SIMD_BEST), *fresh = fenby_net_new(w, 1, FENBY_SIMD_BEST);
     REQUIRE(used && fresh, "%s", name);
     float input[4096];
     for (int t = 0; t < 23; t++) {
@@ -449,11 +449,30 @@ static void test_reset(const char *name)
     fenby_weights_free(w);
 }
 
+// Streams that take turns do not hear each other.
+static void test_streams(const char *name, fenby_simd simd)
+{
+    enum { STREAMS = 3 };
+    fenby_weights *w = load_golden(name);
+    fenby_net *together = fenby_net_new(w, STREAMS, simd), *alone[STREAMS];
+    for (int s = 0; s < STREAMS; s++) alone[s] = fenby_net_new(w, 1, simd);
+    float input[4096];
+    for (int call = 0; together && call < 23 * STREAMS; call++) {
+        random_input(w, input);
+        fenby_net_process(together, input);
+        fenby_net_process(alone[call % STREAMS], input);
+        CHECK(same_outputs(w, together, alone[call % STREAMS]), "%s: call %d", name, call);
+    }
+    for (int s = 0; s < STREAMS; s++) fenby_net_free(alone[s]);
+    fenby_net_free(together);
+    fenby_weights_free(w);
+}
+
 // NaN and Inf in the input count as 0, whatever stands beside them.
 static void test_not_a_number(const char *name, fenby_simd simd)
 {
     fenby_weights *w = load_golden(name);
-    fenby_net *hurt = fenby_net_new(w, simd), *calm = fenby_net_new(w, simd);
+    fenby_net *hurt = fenby_net_new(w, 1, simd), *calm = fenby_net_new(w, 1, simd);
     float bad[4096], good[4096];
     const float poison[] = { NAN, -NAN, INFINITY, -INFINITY };
     for (int t = 0; hurt && calm && t < 30; t++) {
@@ -487,7 +506,7 @@ static double largest_difference(const fenby_weights *w, const fenby_net *a, con
 static void test_overflow(const char *name, fenby_simd simd)
 {
     fenby_weights *w = load_golden(name);
-    fenby_net *hurt = fenby_net_new(w, simd), *calm = fenby_net_new(w, simd);
+    fenby_net *hurt = fenby_net_new(w, 1, simd), *calm = fenby_net_new(w, 1, simd);
     float input[4096], huge[4096];
     for (size_t i = 0; i < input_size(w); i++) huge[i] = i % 3 ? 3e38f : -3e38f;
     for (int t = 0; hurt && calm && t < 60; t++) {
@@ -518,7 +537,7 @@ static void test_decay(fenby_simd simd)
     fnw_array(&file, "1.bias", (float[]){ 0 }, 1);
     fnw_end(&file);
     fenby_weights *w = parse_file();
-    fenby_net *net = fenby_net_new(w, simd);
+    fenby_net *net = fenby_net_new(w, 1, simd);
     float input[5] = { 3, -3, 1, 1e-30f, 1e-42f };
     int silent_at = -1;
     for (int t = 0; net && t < 1000; t++) {
@@ -542,14 +561,14 @@ static void test_choice(void)
                                : fenby_kernel_avx2() ? fenby_kernel_avx2()
                                : fenby_kernel_neon() ? fenby_kernel_neon()
                                                      : fenby_kernel_scalar();
-    fenby_net *net = fenby_net_new(w, FENBY_SIMD_BEST);
+    fenby_net *net = fenby_net_new(w, 1, FENBY_SIMD_BEST);
     REQUIRE(net, "a network");
     CHECK(strcmp(fenby_net_simd_name(net), best->name) == 0, "%s is not the best", fenby_net_simd_name(net));
     fenby_net_free(net);
     static const char *const names[] = { "scalar", "avx2", "avx512", "neon", "avx512_bf16" };
     int found = 0;
     for (int s = 0; s < N_SIMDS; s++) {
-        net = fenby_net_new(w, all_simds[s]);
+        net = fenby_net_new(w, 1, all_simds[s]);
         if (net) CHECK(strcmp(fenby_net_simd_name(net), names[s]) == 0, "%s", fenby_net_simd_name(net));
         found += net != NULL;
         fenby_net_free(net);
@@ -565,7 +584,7 @@ static void test_allocations(void)
     int n = 0;
     for (; !net; n++) {
         allocations_before_failure = n;
-        net = fenby_net_new(w, FENBY_SIMD_BEST);
+        net = fenby_net_new(w, 1, FENBY_SIMD_BEST);
     }
     allocations_before_failure = -1;
     CHECK(n > 20, "%d allocations", n);
@@ -586,6 +605,7 @@ int main(void)
         test_golden(goldens[g]);
         test_reset(goldens[g]);
         for (int s = 0; s < N_SIMDS; s++) {
+            test_streams(goldens[g], all_simds[s]);
             test_not_a_number(goldens[g], all_simds[s]);
             test_overflow(goldens[g], all_simds[s]);
         }

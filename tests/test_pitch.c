@@ -28,7 +28,7 @@ static void add_tone(int midi, double off_cents, double depth, double amplitude)
 static void listen(void)
 {
     fenby_cqt_reset(cqt);
-    for (int i = 0; i < HOPS; i++) fenby_cqt_process(cqt, samples + i * FENBY_HOP, frame);
+    for (int i = 0; i < HOPS; i++) fenby_cqt_process(cqt, samples + i * FENBY_HOP, FENBY_HOP, frame);
     fenby_pitch_of_keys(frame, cents);
 }
 
@@ -75,7 +75,7 @@ static void test_vibrato(void)
     double sum = 0;
     int n = 0;
     for (int i = 0; i < HOPS; i++) {
-        fenby_cqt_process(cqt, samples + i * FENBY_HOP, frame);
+        fenby_cqt_process(cqt, samples + i * FENBY_HOP, FENBY_HOP, frame);
         fenby_pitch_of_keys(frame, cents);
         if (i < 20) continue;
         const double then = (i + 1 - LAG_HOPS) * FENBY_HOP;

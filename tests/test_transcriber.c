@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "dsp/features.h"
+#include "dsp/latency.h"
 #include "dsp/resampler.h"
 #include "tests/test.h"
 #include "tests/tiny_model.h"
@@ -131,6 +132,42 @@ static void test_clock(double rate_hz)
     CHECK(early == 0, "%g Hz: %d hops came long before it", rate_hz, early);
     CHECK(r.wrong == 0, "the tap saw %d values out of range", r.wrong);
     fenby_transcriber_set_tap(t, NULL, NULL);
+    fenby_transcriber_free(t);
+}
+
+// The chain listens with every look, not only with every hop: music that comes a look later makes the same notes a look
+// later.
+static void test_looks(void)
+{
+    enum { LOW_RATE = FENBY_SAMPLE_RATE, LENGTH = LOW_RATE * SECONDS };
+    const int shift = FENBY_HOP / fenby_looks_in_hop();
+    static float music[LENGTH + FENBY_HOP];
+    static record first, second;
+    double onset_s[MOST_NOTES];
+    int key[MOST_NOTES], ons = 0, same = 0, others = 0;
+    tiny_music(music + FENBY_HOP, LENGTH, LOW_RATE, 4, onset_s, key);
+    fenby_transcriber *t = open_transcriber(LOW_RATE);
+    const fenby_parameters usual = parameters;
+    parameters.value[FENBY_FOLLOW_TUNING] = 0;  // it is followed once a hop
+    first = second = (record){0};
+    transcribe(t, music + FENBY_HOP, LENGTH, &first);
+    finish(t, &first);
+    fenby_transcriber_reset(t);
+    transcribe(t, music + FENBY_HOP - shift, LENGTH + shift, &second);
+    finish(t, &second);
+    for (int i = 0; i < second.n; i++) others += second.events[i].type == FENBY_NOTE_ON;
+    for (int i = 0; i < first.n; i++) {
+        const fenby_event *e = &first.events[i];
+        if (e->type != FENBY_NOTE_ON) continue;
+        ons++;
+        for (int j = 0; j < second.n; j++) {
+            const fenby_event *o = &second.events[j];
+            same += o->type == FENBY_NOTE_ON && o->key == e->key && o->frame == e->frame + shift;
+        }
+    }
+    parameters = usual;
+    CHECK(ons >= 10 && same == ons && others == ons, "%d of %d notes, and %d others, a look of %d samples later", same, ons,
+          others - same, shift);
     fenby_transcriber_free(t);
 }
 
@@ -354,6 +391,7 @@ int main(void)
     for (int i = 0; i < 5; i++) test_clock(rates_hz[i]);
     test_clock(8000);
     test_clock(384000);
+    test_looks();
     test_bad_samples();
     test_unslowed();
     test_silence();

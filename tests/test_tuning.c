@@ -36,7 +36,7 @@ static double run(fenby_tuning *tuning, double a4_hz, bool follow, float *frame)
     REQUIRE(cqt, "no transform");
     for (int i = 0; i < HOPS; i++) {
         const float before = tuning->cents;
-        fenby_cqt_process(cqt, samples + i * FENBY_HOP, frame);
+        fenby_cqt_process(cqt, samples + i * FENBY_HOP, FENBY_HOP, frame);
         fenby_tuning_process(tuning, (float)a4_hz, follow, frame);
         largest = fmax(largest, fabsf(tuning->cents - before));
     }

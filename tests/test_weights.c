@@ -208,7 +208,7 @@ static void test_resealed(void)
         if (!w) {
             check_error("x.fnw", "");
         } else if (fenby_weights_input_width(w) * fenby_weights_input_channels(w) <= n_input) {
-            fenby_net *net = fenby_net_new(w, FENBY_SIMD_BEST);
+            fenby_net *net = fenby_net_new(w, 1, FENBY_SIMD_BEST);
             REQUIRE(net, "bit %zu", bit);
             for (int hop = 0; hop < 3; hop++) fenby_net_process(net, input);
             ran++;

@@ -15,7 +15,7 @@ library = ctypes.CDLL(_LIBRARY)
 _floats = ctypes.POINTER(ctypes.c_float)
 library.fenby_cqt_new.restype = ctypes.c_void_p
 library.fenby_cqt_reset.argtypes = [ctypes.c_void_p]
-library.fenby_cqt_process.argtypes = [ctypes.c_void_p, _floats, _floats]
+library.fenby_cqt_process.argtypes = [ctypes.c_void_p, _floats, ctypes.c_int, _floats]
 library.fenby_cqt_features_hash.restype = ctypes.c_uint64
 library.fenby_pitch_of_keys.argtypes = [_floats, _floats]
 _cqt = library.fenby_cqt_new()
@@ -35,7 +35,7 @@ def cqt(samples):
     library.fenby_cqt_reset(_cqt)
     source, target = samples.ctypes.data, frames.ctypes.data
     for i in range(n):
-        library.fenby_cqt_process(_cqt, ctypes.cast(source + 4 * HOP * i, _floats),
+        library.fenby_cqt_process(_cqt, ctypes.cast(source + 4 * HOP * i, _floats), HOP,
                                ctypes.cast(target + 4 * 2 * BINS * i, _floats))
     return frames
 

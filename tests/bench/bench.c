@@ -212,7 +212,7 @@ int main(int argc, char **argv)
     t = timings_new(hops);
     for (size_t i = 0; i < done; i++) {
         const double at = now_us();
-        fenby_cqt_process(cqt, low + i * FENBY_HOP, features + i * FENBY_N_FEATURES);
+        fenby_cqt_process(cqt, low + i * FENBY_HOP, FENBY_HOP, features + i * FENBY_N_FEATURES);
         record(&t, now_us() - at);
     }
     report("3 cqt", &t);
@@ -234,7 +234,7 @@ int main(int argc, char **argv)
                  {FENBY_SIMD_AVX2, "4 net, avx2"}, {FENBY_SIMD_NEON, "4 net, neon"},
                  {FENBY_SIMD_SCALAR, "4 net, scalar"}};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
-        fenby_net *net = fenby_net_new(weights, kinds[k].simd);
+        fenby_net *net = fenby_net_new(weights, 1, kinds[k].simd);
         if (!net) continue;
         t = timings_new(hops);
         for (size_t i = 0; i < done; i++) {

@@ -128,7 +128,7 @@ static void process_hop(world *w, fuzz_bytes *input, bool drains)
     w->posteriors.level_db = -120 + (float)(fuzz_byte(input) % 130);
     w->end_frame += w->hop_frames;
     w->decided_frame = (int64_t)ceil(w->end_frame) + 20;
-    const fenby_hop_time time = {w->end_frame, w->decided_frame};
+    const fenby_hop_time time = {w->end_frame, w->decided_frame, (int64_t)ceil(w->end_frame + w->hop_frames) + 20};
     fenby_note_tracker_process(w->tracker, &w->posteriors, &time, &w->parameters);
     const int polyphony = (int)w->parameters.value[FENBY_MAXIMUM_POLYPHONY];
     PROMISE(fenby_note_tracker_sounding(w->tracker) <= (uint32_t)polyphony);

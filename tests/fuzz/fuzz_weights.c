@@ -18,7 +18,7 @@ static void run(const fenby_weights *weights)
 {
     size_t n = (size_t)fenby_weights_input_width(weights) * (size_t)fenby_weights_input_channels(weights);
     float *input = calloc(n, sizeof *input);
-    fenby_net *net = fenby_net_new(weights, FENBY_SIMD_BEST);
+    fenby_net *net = fenby_net_new(weights, 1, FENBY_SIMD_BEST);
     if (input && net) {
         for (int hop = 0; hop < N_HOPS; hop++) fenby_net_process(net, input);
         fenby_net_reset(net);
