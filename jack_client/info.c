@@ -3,6 +3,7 @@
 
 #include <limits.h>
 
+#include "../dsp/features.h"
 #include "../dsp/latency.h"
 #include "../dsp/parameters.h"
 #include "../nn/net.h"
@@ -54,9 +55,10 @@ bool fenby_info_model(FILE *file, const fenby_weights *weights, char *error, siz
         snprintf(error, error_size, "%s: not enough memory for the network", fenby_weights_name(weights));
         return false;
     }
-    fprintf(file, "model: %s, %.1f million multiply-adds a hop\n", fenby_weights_name(weights),
+    fprintf(file, "model: %s, %.1f million multiply-adds a look\n", fenby_weights_name(weights),
             1e-6 * (double)fenby_weights_macs(weights));
-    fprintf(file, "arithmetic: %s\n", fenby_net_simd_name(net));
+    fprintf(file, "arithmetic: %s, a look each %.1f ms\n", fenby_net_simd_name(net),
+            1e3 * FENBY_HOP / FENBY_SAMPLE_RATE / fenby_looks_in_hop());
     fenby_net_free(net);
     fenby_parameters parameters = fenby_parameters_default();
     for (int mode = 0; mode < FENBY_N_MODES; mode++)

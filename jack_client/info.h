@@ -21,7 +21,7 @@ bool fenby_info_presets(FILE *file, char *error, size_t error_size);
 // The table of parameters.
 void fenby_info_parameters(FILE *file);
 
-// Model, arithmetic, and the latency of each mode.
+// Model, arithmetic, how often it listens, and the latency of each mode.
 bool fenby_info_model(FILE *file, const fenby_weights *weights, char *error, size_t error_size);
 
 #endif

@@ -335,7 +335,7 @@ static void test_lists(void)
     RUNS("$F --version");
     CHECK(!strncmp(output, "fenby ", 6) && strchr(output, '\n') == output + strlen(output) - 1, "%s", output);
     RUNS("$F $M --version -v");
-    CHECK(strstr(output, "model: test, ") && strstr(output, "arithmetic: "), "%s", output);
+    CHECK(strstr(output, "model: test, ") && strstr(output, "arithmetic: ") && strstr(output, ", a look each "), "%s", output);
     CHECK(strstr(output, "mode tight: ") && strstr(output, "mode live: "), "%s", output);
     CHECK(strstr(output, "mode studio: "), "%s", output);
 }

@@ -13,6 +13,7 @@
 #include "dsp/cqt.h"
 #include "dsp/engine.h"
 #include "dsp/features.h"
+#include "dsp/latency.h"
 #include "dsp/resampler.h"
 #include "dsp/ring.h"
 #include "dsp/tuning.h"
@@ -167,8 +168,10 @@ int main(int argc, char **argv)
 
     const double hop_us = 1e6 * FENBY_HOP / FENBY_SAMPLE_RATE;
     const size_t hops = (size_t)(seconds * FENBY_SAMPLE_RATE / FENBY_HOP);
-    printf("%s, %.0f s of music at %d Hz in blocks of %d; microseconds for each hop of %.0f\n\n",
-           fenby_weights_name(weights), seconds, RATE, BLOCK, hop_us);
+    const int looks = fenby_looks_in_hop();
+    printf("%s, %.0f s of music at %d Hz in blocks of %d; microseconds a call.\n"
+           "A hop is %.0f; in each the CQT, the network and the worker are called %s.\n\n",
+           fenby_weights_name(weights), seconds, RATE, BLOCK, hop_us, looks == 2 ? "twice" : "once");
     printf("%-22s %9s %9s %9s %9s\n", "stage", "mean", "median", "p99.9", "worst");
 
     // 1 ring
@@ -260,7 +263,7 @@ int main(int argc, char **argv)
     fenby_attack_free(attack);
 
     // 1-6 the engine, and what the audio thread pays for each block
-    t = timings_new(hops * 2);
+    t = timings_new((hops + 1) * (size_t)looks);
     timings audio = timings_new(frames / BLOCK + 1);
     int64_t position = 0;
     size_t n_events = 0;
@@ -288,7 +291,7 @@ int main(int argc, char **argv)
                            ((double)frames + (double)hops * (FENBY_HOP + FENBY_N_FEATURES)) * 4 / 1048576;
     printf("\nreal-time factor %.4f (%.0f times faster than it plays), %zu events\n", whole / (seconds * 1e6),
            seconds * 1e6 / whole, n_events);
-    printf("start-up %.1f ms, memory without the music %.1f MiB, weights of %zu multiply-adds a hop\n", start_ms,
+    printf("start-up %.1f ms, memory without the music %.1f MiB, weights of %zu multiply-adds a look\n", start_ms,
            own_mib, fenby_weights_macs(weights));
     fenby_engine_free(engine);
     report_conditions(weights);
