@@ -19,19 +19,23 @@
 #define DOT(a, b, sum) _mm512_dpbf16_ps(sum, (__m512bh)(a), (__m512bh)(b))
 #define ALSO .narrow = narrow, .wide = fenby_kernel_avx512
 
-static TARGET void narrow(const float *from, float *slots, size_t n)
+#include "kernel_body.h"
+
+INLINE __mmask16 first_lanes(size_t n)
+{
+    return n < LANES ? (__mmask16)((1u << n) - 1) : 0xffff;
+}
+
+KERNEL_CODE void narrow(const float *from, float *slots, size_t n)
 {
     for (size_t i = 0; i < n; i += FENBY_NARROW * LANES) {
         const size_t rest = n - i;
-        const __mmask16 first = rest < LANES ? (__mmask16)((1u << rest) - 1) : 0xffff;
-        const __mmask16 second = rest < LANES ? 0 : rest < 2 * LANES ? (__mmask16)((1u << (rest - LANES)) - 1) : 0xffff;
-        const __mmask16 both = rest < 2 * LANES ? (__mmask16)((1u << rest / FENBY_NARROW) - 1) : 0xffff;
-        const __m512 low = _mm512_maskz_loadu_ps(first, from + i), high = _mm512_maskz_loadu_ps(second, from + i + LANES);
-        _mm512_mask_storeu_ps(slots + i / FENBY_NARROW, both, (__m512)_mm512_cvtne2ps_pbh(high, low));
+        const __m512 low = _mm512_maskz_loadu_ps(first_lanes(rest), from + i);
+        const __m512 high = _mm512_maskz_loadu_ps(first_lanes(rest > LANES ? rest - LANES : 0), from + i + LANES);
+        _mm512_mask_storeu_ps(slots + i / FENBY_NARROW, first_lanes(rest / FENBY_NARROW),
+                              (__m512)_mm512_cvtne2ps_pbh(high, low));
     }
 }
-
-#include "kernel_body.h"
 
 const fenby_kernel *fenby_kernel_avx512_bf16(void)
 {

@@ -18,7 +18,10 @@
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
-#define INLINE static inline __attribute__((always_inline)) TARGET
+// What they read and write is one net's, of one thread. The thread sanitizer watches those who hand it to them; watching
+// each load as well, it would be slower than the music.
+#define KERNEL_CODE static TARGET __attribute__((no_sanitize("thread")))
+#define INLINE KERNEL_CODE inline __attribute__((always_inline))
 
 INLINE void store_some(float *to, VEC value, int n)
 {
@@ -85,7 +88,7 @@ INLINE void columns(const fenby_linear *l, int first, int end, int channel, cons
         block(l, first, p + POSITIONS <= end ? p : end - POSITIONS, channel, POSITIONS, n_vectors);
 }
 
-static TARGET void linear(const fenby_linear *l, int first, int end)
+KERNEL_CODE void linear(const fenby_linear *l, int first, int end)
 {
     int channel = 0;
     for (; l->channels - channel > (VECTORS - 1) * LANES; channel += VECTORS * LANES)
@@ -115,12 +118,12 @@ INLINE VEC sigmoid_of(VEC x)
     return FMA(SET1(0.5f), tanh_of_4(x * SET1(0.125f)), SET1(0.5f));
 }
 
-static TARGET void sigmoid(float *values, size_t n)
+KERNEL_CODE void sigmoid(float *values, size_t n)
 {
     for (size_t i = 0; i < n; i += LANES) STORE(values + i, sigmoid_of(LOAD(values + i)));
 }
 
-static TARGET void gates(const float *reset, const float *update, const float *candidate, const float *hidden,
+KERNEL_CODE void gates(const float *reset, const float *update, const float *candidate, const float *hidden,
                          float *state, size_t n)
 {
     // Added and taken off again: no state is then finer than 2^-83, so none decays into slow denormals.
