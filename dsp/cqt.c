@@ -86,12 +86,13 @@ static inline __attribute__((always_inline)) float band_power_body(const float *
             im[j] += xi[i + j] * kr[i + j] - xr[i + j] * ki[i + j];
         }
     }
-    float sum_re = 0, sum_im = 0;
-    for (int j = 0; j < LANES; j++) {
-        sum_re += re[j];
-        sum_im += im[j];
-    }
-    return sum_re * sum_re + sum_im * sum_im;
+    // Half onto half, so that no sum waits for the one beside it; written out so that they stay in registers.
+    enum { HALF = LANES / 2, QUARTER = LANES / 4, EIGHTH = LANES / 8 };
+    for (int j = 0; j < HALF; j++) re[j] += re[j + HALF], im[j] += im[j + HALF];
+    for (int j = 0; j < QUARTER; j++) re[j] += re[j + QUARTER], im[j] += im[j + QUARTER];
+    for (int j = 0; j < EIGHTH; j++) re[j] += re[j + EIGHTH], im[j] += im[j + EIGHTH];
+    re[0] += re[1], im[0] += im[1];
+    return re[0] * re[0] + im[0] * im[0];
 }
 
 static float band_power_plain(const float *xr, const float *xi, const float *kr, const float *ki, int count)
