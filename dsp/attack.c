@@ -10,25 +10,29 @@
 
 enum {
     ATTACK_HOPS = 4,  // from the onset on
-    GAP_HOPS = 1,     // the onset may lie a hop before where it is said to
-    BEFORE_HOPS = 3,  // before the gap: what sounded already
-    N_HOPS = FENBY_MAX_LOOKAHEAD + GAP_HOPS + BEFORE_HOPS + 1,
+    BEFORE_HOPS = 3,  // what sounded already
+    GAP_FRAMES = 1,   // between them: the onset may lie a frame before where it is said to
+    MOST_FRAMES_IN_HOP = 2,
+    N_FRAMES = (FENBY_MAX_LOOKAHEAD + BEFORE_HOPS) * MOST_FRAMES_IN_HOP + GAP_FRAMES + 1,
     BRIGHT_BIN = 200,  // 1.3 kHz
     N_BRIGHT = FENBY_N_BINS - BRIGHT_BIN,
 };
 
 static const float nothing = 1e-6f;  // amplitude: below what a frame can hold (-100 dB)
 
-// Amplitudes, hop by hop, around and around.
+// Amplitudes, frame by frame, around and around.
 struct fenby_attack {
-    float own[N_HOPS][FENBY_N_KEYS];  // long windows, the largest of a key's bins
-    float bright[N_HOPS][N_BRIGHT];   // short windows, bin by bin
-    int last;                         // where the last hop lies
+    int frames_in_hop;
+    int last;                           // where the last frame lies
+    float own[N_FRAMES][FENBY_N_KEYS];  // long windows, the largest of a key's bins
+    float bright[N_FRAMES][N_BRIGHT];   // short windows, bin by bin
 };
 
-fenby_attack *fenby_attack_new(void)
+fenby_attack *fenby_attack_new(int frames_in_hop)
 {
-    return calloc(1, sizeof(fenby_attack));
+    fenby_attack *attack = calloc(1, sizeof *attack);
+    if (attack) attack->frames_in_hop = frames_in_hop;
+    return attack;
 }
 
 void fenby_attack_free(fenby_attack *attack)
@@ -38,7 +42,7 @@ void fenby_attack_free(fenby_attack *attack)
 
 void fenby_attack_reset(fenby_attack *attack)
 {
-    memset(attack, 0, sizeof *attack);
+    *attack = (fenby_attack){.frames_in_hop = attack->frames_in_hop};
 }
 
 static float amplitude(const float *frame, int bin, int resolution)
@@ -49,7 +53,7 @@ static float amplitude(const float *frame, int bin, int resolution)
 
 void fenby_attack_push(fenby_attack *attack, const float *frame)
 {
-    attack->last = (attack->last + 1) % N_HOPS;
+    attack->last = (attack->last + 1) % N_FRAMES;
     float *own = attack->own[attack->last], *bright = attack->bright[attack->last];
     for (int key = 0; key < FENBY_N_KEYS; key++) {
         const int bin = FENBY_BINS_PER_KEY * key;
@@ -60,34 +64,36 @@ void fenby_attack_push(fenby_attack *attack, const float *frame)
     for (int i = 0; i < N_BRIGHT; i++) bright[i] = amplitude(frame, BRIGHT_BIN + i, FENBY_SHORT_WINDOWS);
 }
 
-static int row(const fenby_attack *attack, int hops_ago)
+static int row(const fenby_attack *attack, int frames_ago)
 {
-    return (attack->last - hops_ago + N_HOPS) % N_HOPS;
+    return (attack->last - frames_ago + N_FRAMES) % N_FRAMES;
 }
 
-static float level(const fenby_attack *attack, const float *values, int stride, int hops_ago)
+static float level(const fenby_attack *attack, const float *values, int stride, int frames_ago)
 {
     float most = 0;
-    for (int ago = hops_ago; ago >= 0 && ago > hops_ago - ATTACK_HOPS; ago--)
+    for (int ago = frames_ago; ago >= 0 && ago > frames_ago - ATTACK_HOPS * attack->frames_in_hop; ago--)
         most = fmaxf(most, values[row(attack, ago) * stride]);
     return most;
 }
 
-static float mean_before(const fenby_attack *attack, const float *values, int stride, int hops_ago)
+static float mean_before(const fenby_attack *attack, const float *values, int stride, int frames_ago)
 {
+    const int before = BEFORE_HOPS * attack->frames_in_hop;
     float sum = 0;
-    for (int i = 1; i <= BEFORE_HOPS; i++) sum += values[row(attack, hops_ago + GAP_HOPS + i) * stride];
-    return sum / BEFORE_HOPS;
+    for (int i = 1; i <= before; i++) sum += values[row(attack, frames_ago + GAP_FRAMES + i) * stride];
+    return sum / (float)before;
 }
 
-float fenby_attack_db(const fenby_attack *attack, int key, int hops_ago)
+float fenby_attack_db(const fenby_attack *attack, int key, double hops_ago)
 {
-    if (hops_ago > FENBY_MAX_LOOKAHEAD) hops_ago = FENBY_MAX_LOOKAHEAD;
-    const float own = level(attack, &attack->own[0][key], FENBY_N_KEYS, hops_ago);
+    const int frames_ago = (int)(fmin(hops_ago, FENBY_MAX_LOOKAHEAD) * attack->frames_in_hop);
+    const float own = level(attack, &attack->own[0][key], FENBY_N_KEYS, frames_ago);
     float brightness = 0;
     for (int i = 0; i < N_BRIGHT; i++) {
         const float *bin = &attack->bright[0][i];
-        brightness += fmaxf(level(attack, bin, N_BRIGHT, hops_ago) - mean_before(attack, bin, N_BRIGHT, hops_ago), 0);
+        const float rise = level(attack, bin, N_BRIGHT, frames_ago) - mean_before(attack, bin, N_BRIGHT, frames_ago);
+        brightness += fmaxf(rise, 0);
     }
     return (40 * log10f(brightness + nothing) + 20 * log10f(own + nothing)) / 3;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // How hard a note was struck, in decibels: how bright and how loud its attack is.
 //
-// In:  CQT frames, one a hop. Out: two parts brightness (what rises above 1.3 kHz, short windows), one part the
+// In:  CQT frames, one a look (latency.h). Out: two parts brightness (what rises above 1.3 kHz, short windows), one part the
 //      level of the key itself (long windows). A harder blow is a brighter one too: on piano recordings both
 //      together follow the velocity better than either (nn/train/REPORT.md). The figure has no zero: it tells
 //      attacks apart, and rises by a decibel where the whole input does.
@@ -15,8 +15,8 @@
 
 typedef struct fenby_attack fenby_attack;
 
-// NULL when memory is short.
-fenby_attack *fenby_attack_new(void);
+// frames_in_hop: 1 or 2. NULL when memory is short.
+fenby_attack *fenby_attack_new(int frames_in_hop);
 void fenby_attack_free(fenby_attack *attack);
 
 // Silence came before: as after _new.
@@ -26,7 +26,7 @@ void fenby_attack_reset(fenby_attack *attack);
 void fenby_attack_push(fenby_attack *attack, const float *frame);
 
 // An attack of this key (0 .. 87) in the frame `hops_ago` before the last one (0 and more; beyond
-// FENBY_MAX_LOOKAHEAD, heads.h, taken for that).
-float fenby_attack_db(const fenby_attack *attack, int key, int hops_ago);
+// FENBY_MAX_LOOKAHEAD, heads.h, taken for that; parts of a frame do not count).
+float fenby_attack_db(const fenby_attack *attack, int key, double hops_ago);
 
 #endif

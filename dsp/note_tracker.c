@@ -260,7 +260,7 @@ static double loudness_of(fenby_note_tracker *tracker, const fenby_posteriors *p
     // fmin and fmax also take what is no number.
     const double believed = fmin(fmax(posteriors->velocity[key], 0), 1);
     if (!posteriors->attack) return believed;
-    const double attack_db = velocity_per_attack * fenby_attack_db(posteriors->attack, key, (int)age_hops);
+    const double attack_db = velocity_per_attack * fenby_attack_db(posteriors->attack, key, age_hops);
     // Velocity squared is amplitude, as synthesisers have it: DLS Level 1, 40 log10(127 / velocity) decibels.
     const double full_db = attack_db - 40 * log10(fmax(believed, softest_velocity));
     if (tracker->usual_of < REFERENCE_NOTES) tracker->usual_of++;
@@ -291,14 +291,14 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     // No sound begins before the last one of its output key has ended.
     const int64_t earliest_sound =
         rival == NOBODY ? tracker->silent_since[output_key] : tracker->keys[rival].sound_frame + 1;
-    const double age_hops = onset_age_hops(posteriors, key, s), since_hop = s->now_hops - (double)tracker->hop;
+    const double age_hops = onset_age_hops(posteriors, key, s);
     const double onset = time->end_frame - fmax(age_hops - FENBY_EARLY_HOPS, 0) * tracker->hop_frames;
     fenby_event on = {
         .sound_frame = onset > (double)earliest_sound ? llround(onset) : earliest_sound,
         .bend = pitch_of(posteriors, key, 0),
         .type = FENBY_NOTE_ON,
         .key = (uint8_t)output_key,
-        .velocity = velocity_of(tracker, posteriors, key, fmax(age_hops - since_hop, 0), parameters),
+        .velocity = velocity_of(tracker, posteriors, key, age_hops, parameters),
     };
     on.frame = s->tight ? on.sound_frame + s->latency_frames : s->earliest_frame;
     if (on.frame < s->earliest_frame) {

@@ -80,7 +80,7 @@ fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames, 
     t->looks = fenby_looks_in_hop();
     t->hop_frames = FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE;
     if (model_open(&t->model, weights, error, error_size) && (t->resampler = fenby_resampler_new(rate_hz)) &&
-        (t->cqt = fenby_cqt_new()) && (t->attack = fenby_attack_new()) &&
+        (t->cqt = fenby_cqt_new()) && (t->attack = fenby_attack_new(t->looks)) &&
         (t->tracker = fenby_note_tracker_new(rate_hz, block_frames, &t->model.heads))) {
         fenby_transcriber_reset(t);
         return t;
@@ -205,6 +205,7 @@ static void look(fenby_transcriber *t, const fenby_parameters *parameters)
     else
         fenby_tuning_move(&t->tuning, a4_hz, t->cqt_frame);
     fenby_net_process(m->net, t->cqt_frame);
+    fenby_attack_push(t->attack, t->cqt_frame);
     float cents[FENBY_N_KEYS];
     fenby_pitch_of_keys(t->cqt_frame, cents);
     fenby_posteriors posteriors = {
@@ -221,7 +222,6 @@ static void look(fenby_transcriber *t, const fenby_parameters *parameters)
         fenby_note_tracker_look(t->tracker, &posteriors, &time, parameters);
         return;
     }
-    fenby_attack_push(t->attack, t->cqt_frame);
     posteriors.level_db = peak_db(t->hop, FENBY_HOP);
     t->level_db = fmaxf(posteriors.level_db, t->level_db - level_fall_db);
     t->filled = 0;

@@ -597,7 +597,7 @@ static int velocity_after(const float *attack_db, int n, float loudness)
 {
     bench b;
     bench_open(&b, 0);
-    b.attack = fenby_attack_new();
+    b.attack = fenby_attack_new(1);
     REQUIRE(b.attack, "no memory");
     b.velocity[39] = loudness;
     static float frame[FENBY_N_BINS][FENBY_N_RESOLUTIONS];

@@ -251,7 +251,7 @@ int main(int argc, char **argv)
     }
 
     // 5 attacks: what each hop costs, and one look at every key
-    fenby_attack *attack = fenby_attack_new();
+    fenby_attack *attack = fenby_attack_new(1);
     if (!attack) return 1;
     t = timings_new(hops);
     for (size_t i = 0; i < done; i++) {
