@@ -23,8 +23,9 @@ uint32_t fenby_latency_margin_frames(double rate_hz, uint32_t block_frames)
 
 uint32_t fenby_latency_of_lookahead(double rate_hz, uint32_t block_frames, double lookahead_hops)
 {
-    const double samples = (lookahead_hops - FENBY_EARLY_HOPS + waited / fenby_looks_in_hop()) * FENBY_HOP;
-    return (uint32_t)ceil(samples * rate_hz / FENBY_SAMPLE_RATE) + fenby_resampler_lookahead_frames(rate_hz) +
+    // Below half a hop of lookahead the onset may be told before it is heard: then as soon as it is.
+    const double hops = fmax(lookahead_hops - FENBY_EARLY_HOPS + waited / fenby_looks_in_hop(), 0);
+    return (uint32_t)ceil(hops * FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE) + fenby_resampler_lookahead_frames(rate_hz) +
            fenby_latency_margin_frames(rate_hz, block_frames);
 }
 

@@ -7,7 +7,7 @@ never saw and, with --eval, on a folder of recordings with their notes
     evaluate.py CHECKPOINT.pt --samples DIR --midi DIR [--eval DIR] [--clips N]
 
 Thresholds are chosen on the clips (calibrate), never on the recordings. Fno counts back-dated onsets, Flive the
-times at which notes leave, both within 50 ms. The decoder here is a plain twin of dsp/note_tracker.c."""
+times at which notes leave, both within 50 ms. The decoder here is a plain twin of dsp/note_tracker.c that looks once a hop."""
 import argparse
 import os
 

@@ -24,6 +24,7 @@ typedef struct {
     bool drained;  // before this hop
     bool sounds[128];
     int n_sounding;
+    bool looks;  // also between hops
 } world;
 
 // A probability, or what must not be one.
@@ -123,18 +124,35 @@ static void change_parameter(world *w, fuzz_bytes *input)
     w->parameters.value[i] = fenby_parameter_clamp(i, value);
 }
 
-static void process_hop(world *w, fuzz_bytes *input, bool drains)
+static fenby_hop_time next_time(world *w)
 {
-    w->posteriors.level_db = -120 + (float)(fuzz_byte(input) % 130);
-    w->end_frame += w->hop_frames;
+    const double frames = w->looks ? w->hop_frames / 2 : w->hop_frames;
+    w->end_frame += frames;
     w->decided_frame = (int64_t)ceil(w->end_frame) + 20;
-    const fenby_hop_time time = {w->end_frame, w->decided_frame, (int64_t)ceil(w->end_frame + w->hop_frames) + 20};
-    fenby_note_tracker_process(w->tracker, &w->posteriors, &time, &w->parameters);
-    const int polyphony = (int)w->parameters.value[FENBY_MAXIMUM_POLYPHONY];
-    PROMISE(fenby_note_tracker_sounding(w->tracker) <= (uint32_t)polyphony);
+    return (fenby_hop_time){w->end_frame, w->decided_frame, (int64_t)ceil(w->end_frame + frames) + 20};
+}
+
+// After what may have made events.
+static void let_out(world *w, bool drains)
+{
     const bool may_be_early = !w->drained;
     w->drained = false;
     if (drains) drain(w, may_be_early);
+}
+
+static void process_hop(world *w, fuzz_bytes *input, bool drains)
+{
+    w->posteriors.level_db = -120 + (float)(fuzz_byte(input) % 130);
+    if (w->looks) {
+        const fenby_hop_time time = next_time(w);
+        fenby_note_tracker_look(w->tracker, &w->posteriors, &time, &w->parameters);
+        let_out(w, drains);
+    }
+    const fenby_hop_time time = next_time(w);
+    fenby_note_tracker_process(w->tracker, &w->posteriors, &time, &w->parameters);
+    const int polyphony = (int)w->parameters.value[FENBY_MAXIMUM_POLYPHONY];
+    PROMISE(fenby_note_tracker_sounding(w->tracker) <= (uint32_t)polyphony);
+    let_out(w, drains);
 }
 
 static void end_notes(world *w)
@@ -171,6 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&w, 0, sizeof w);
     const double rate_hz = rates_hz[fuzz_byte(&input) % 5];
     const uint32_t block_frames = fuzz_byte(&input) * 33u;
+    w.looks = fuzz_byte(&input) & 1;
     w.hop_frames = FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE;
     w.parameters = fenby_parameters_default();
     w.drained = true;
