@@ -8,7 +8,7 @@
 
 enum {
     FENBY_SAMPLE_RATE = 22050,   // Hz: what the CQT runs at
-    FENBY_HOP = 256,             // samples from one CQT frame to the next: 11.6 ms
+    FENBY_HOP = 256,             // samples from one frame that the network hears to the next: 11.6 ms
     FENBY_BINS_PER_OCTAVE = 36,  // three bins a semitone
     FENBY_N_BINS = 304,          // from a third of a semitone below A0 to 9.5 kHz
     FENBY_N_RESOLUTIONS = 2,

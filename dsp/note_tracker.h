@@ -6,11 +6,11 @@
 //      whatever the network says and however the parameters change meanwhile.
 // Units: hops (FENBY_HOP samples), host frames, probabilities. Thread: the worker. Allocation: in _new only.
 //
-// A note starts at the first hop whose onset posterior reaches the threshold of the mode's head, or of a head that looks
-// a hop less far ahead if that one is twice as sure, and if the key is armed: it is so until a note starts, and again
-// once the posteriors have fallen below half of their thresholds. The
-// sound is placed where the network says it began (onset_age), else in the middle of where the head's lookahead
-// points. A key that is struck while it sounds ends and starts again. A note ends when its
+// A note starts at the first hop or look whose onset posterior reaches the threshold of the mode's head, or of a head
+// that looks a hop less far ahead if that one is twice as sure, and if the key is armed: it is so until a note starts,
+// and again once the posteriors have fallen below half of their thresholds. The sound is placed where the network says
+// it began (onset_age), else in the middle of where the head's lookahead points. A key that is struck while it sounds
+// ends and starts again. A note ends when its
 // sounding posterior has been below the note threshold for the release time; its end is placed where that
 // began.
 //

@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: ISC
-// AVX-512 with its dot product of bfloat16 pairs: as kernel_avx512.c, but a slot holds two inputs.
+// AVX-512 with its dot product of bfloat16 pairs: a slot holds two inputs.
 #include "kernel.h"
 
 #ifdef __x86_64__
-#include <immintrin.h>
+#include "kernel_avx512.h"
 
-#define VEC __m512
-#define LANES 16
 #define TARGET __attribute__((target("avx512f,avx512bf16")))
-#define POSITIONS 11
-#define VECTORS 2
-#define LOAD _mm512_loadu_ps
-#define STORE _mm512_storeu_ps
-#define SET1 _mm512_set1_ps
-#define FMA _mm512_fmadd_ps
-#define MIN _mm512_min_ps
-#define MAX _mm512_max_ps
 #define DOT(a, b, sum) _mm512_dpbf16_ps(sum, (__m512bh)(a), (__m512bh)(b))
 #define ALSO .narrow = narrow, .wide = fenby_kernel_avx512
 

@@ -290,7 +290,7 @@ static void test_look(void)
     CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);
     CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->frame, (released + 4) * hop_frames);
 
-    // What a look sees goes by when it was seen, however the hops' own evidence stands: no note comes twice.
+    // A look does not start again what the hop before it has started.
     set_onset(&b, 64, 0.9f);
     step(&b);
     look(&b);

@@ -33,7 +33,7 @@ static double now_us(void)
     return clock_us(CLOCK_MONOTONIC);
 }
 
-// Times of single hops.
+// Times of single calls.
 typedef struct {
     double *us;
     size_t count, room;
