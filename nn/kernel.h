@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: ISC
 // The arithmetic of net.c, once for each kind of vector unit. kernel_body.h is the one implementation;
-// kernel_scalar.c, kernel_avx2.c, kernel_avx512.c, kernel_avx512_bf16.c and kernel_neon.c compile it for their vectors.
+// kernel_scalar.c, kernel_avx2.c, kernel_avx512.c, kernel_avx512_vnni.c and kernel_neon.c compile it for their vectors.
 //
 // All but the scalar one and the narrow one use fused multiply-adds in the same order and so give the same bits.
-// A narrow kernel reads inputs and weights as bfloat16 (eight bits of mantissa), two in each slot of 32 bits, and adds
-// up floats: half as many instructions for a posterior that differs in the third digit.
+// A narrow kernel multiplies whole numbers of eight bits, four in each slot of 32 bits: a quarter of the instructions for a
+// posterior that differs in the third digit. Inputs are counted in steps of a 255th of the largest one in their frame,
+// weights in steps of a 127th of the largest one of their output channel (after Jacob et al., "Quantization and training
+// of neural networks for efficient integer-arithmetic-only inference", CVPR 2018, section 2.1, with steps that follow the
+// sound, so that none need be calibrated); what they come to is exact until a frame's sum becomes a float.
 // Thread: any. Allocation: none. Nothing here can fail.
 #ifndef FENBY_KERNEL_H
 #define FENBY_KERNEL_H
@@ -12,20 +15,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 enum {
     // No vector unit has more lanes: buffers whose tail is read or written as a vector have this much to spare.
     FENBY_MAX_LANES = 16,
-    FENBY_NARROW = 2,  // inputs in a slot of a narrow kernel; others have one, a float
+    FENBY_SLOT = sizeof(float),  // bytes: one float, or four bytes of a narrow kernel
+    FENBY_INPUT_STEPS = 255,     // of a narrow kernel: the largest input, unsigned
+    FENBY_WEIGHT_STEPS = 127,    // and the largest weight, of either sign
 };
 
-// A stretch of inputs that lie side by side in memory and meet neighbouring rows of the weights. In slots.
+// A stretch of inputs that lie side by side in memory and meet neighbouring rows of the weights.
 typedef struct {
-    const float *input;  // for the first output position of the call
-    int stride;          // from there to the same inputs of the next position
-    int length;          // inputs
-    int row;             // the weights' row that meets the first
+    const void *input;  // for the first output position of the call
+    int stride;         // bytes from there to the same inputs of the next position
+    int length;         // slots
+    int row;            // the weights' row that meets the first
+    float step;         // of a narrow kernel's inputs; runs with the same one stand together
 } fenby_run;
 
 // output[position][channel] = bias + the sum over all runs of input * weight + residual, then ReLU. The residual
@@ -35,6 +40,7 @@ typedef struct {
     const fenby_run *runs;
     int n_runs, rows, channels;
     const float *weights, *bias;
+    const float *steps;     // of a narrow kernel's weights, for each channel
     const float *residual;  // NULL: none
     float *output;
     int stride;  // of the output: floats from a position to the next
@@ -54,15 +60,16 @@ typedef struct fenby_kernel {
     // In place. The last vector is read and written whole.
     void (*sigmoid)(float *values, size_t n);
 
-    // A narrow kernel's: puts n floats, a multiple of FENBY_NARROW, into slots; and the kernel for layers whose
-    // inputs do not fill slots. NULL in the others.
-    void (*narrow)(const float *from, float *slots, size_t n);
+    // A narrow kernel's: the largest of n floats and 0; n floats in steps, so many to 1, added to zero and rounded, within
+    // 0 .. FENBY_INPUT_STEPS; and the kernel for layers that it cannot take. NULL in the others.
+    float (*largest)(const float *values, size_t n);
+    void (*narrow)(const float *from, size_t n, float steps, int zero, uint8_t *to);
     const struct fenby_kernel *(*wide)(void);
 } fenby_kernel;
 
 // Where the weights of an output channel lie: row r at weights[first + r * step]. Channels go in tiles of
 // kernel->tile, the rest by single vectors; each tile is a block [rows][channels of the tile]. The bias of a
-// channel is bias[channel]. Both are filled up with zeros to whole vectors.
+// channel is bias[channel], the step steps[channel]. All are filled up with zeros to whole vectors.
 typedef struct {
     size_t first, step;
 } fenby_column;
@@ -77,19 +84,11 @@ static inline fenby_column fenby_kernel_column(const fenby_kernel *kernel, int r
     return (fenby_column){ (size_t)start * (size_t)rows + (size_t)(channel - start), (size_t)step };
 }
 
-// The bfloat16 nearest to a number.
-static inline uint16_t fenby_bfloat16(float number)
-{
-    uint32_t bits;
-    memcpy(&bits, &number, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 // NULL where this machine has no such unit.
 const fenby_kernel *fenby_kernel_scalar(void);
 const fenby_kernel *fenby_kernel_avx2(void);
 const fenby_kernel *fenby_kernel_avx512(void);
-const fenby_kernel *fenby_kernel_avx512_bf16(void);
+const fenby_kernel *fenby_kernel_avx512_vnni(void);
 const fenby_kernel *fenby_kernel_neon(void);
 
 #endif

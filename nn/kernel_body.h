@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: ISC
 // The kernels' one body. The including file defines the vector: VEC its type, LANES, TARGET (the functions'
 // target attribute), POSITIONS and VECTORS (the block of sums held in registers), and LOAD, STORE, SET1, FMA,
-// MIN and MAX (of a NaN and a number: the second argument); a narrow kernel also DOT, which multiplies and adds whole
-// slots, and ALSO, its further fields. + - * / work on vectors in GCC and clang.
+// MIN and MAX (of a NaN and a number: the second argument). + - * / work on vectors in GCC and clang. A narrow kernel also
+// defines NARROW as 1, SUM the type of a vector of slots and of what they add up to, ZERO, LOAD_SLOTS, SET1_SLOT,
+// DOT, which multiplies and adds whole slots, FLOATS of a sum, and ALSO, its further fields.
 #include "kernel.h"
 
 #include <string.h>
 
-#ifndef DOT
+#ifndef NARROW
+#define NARROW 0
+#define SUM VEC
+#define ZERO SET1(0.0f)
+#define LOAD_SLOTS LOAD
+#define SET1_SLOT(at) SET1(*(const float *)(at))
 #define DOT FMA
+#define FLOATS(sum) sum
 #define ALSO
 #endif
 
@@ -35,32 +42,43 @@ INLINE void store_some(float *to, VEC value, int n)
 }
 
 // A block of n_positions x n_vectors sums. Both are constants where this is inlined, so that the sums stay in
-// registers: for each input one vector of weights and one broadcast serve a whole row or column of the block.
+// registers: for each input one vector of weights and one broadcast serve a whole row or column of the block. A narrow
+// kernel puts its sums to the total where the inputs' step changes.
 INLINE void block(const fenby_linear *l, int first, int position, int channel, const int n_positions,
                   const int n_vectors)
 {
-    VEC sum[POSITIONS][VECTORS];
+    SUM sum[POSITIONS][VECTORS];
+    VEC total[POSITIONS][VECTORS];
     UNROLL
-    for (int v = 0; v < n_vectors; v++) {
-        VEC bias = LOAD(l->bias + channel + v * LANES);
+    for (int p = 0; p < n_positions; p++) {
         UNROLL
-        for (int p = 0; p < n_positions; p++) sum[p][v] = bias;
+        for (int v = 0; v < n_vectors; v++) sum[p][v] = ZERO, total[p][v] = SET1(0.0f);
     }
     const float *weights = l->weights + (size_t)channel * (size_t)l->rows;
     for (const fenby_run *run = l->runs; run < l->runs + l->n_runs; run++) {
         const float *w = weights + (size_t)run->row * (size_t)(n_vectors * LANES);
         const float *end = w + (size_t)run->length * (size_t)(n_vectors * LANES);
         const ptrdiff_t stride = run->stride;
-        const float *x = run->input + (position - first) * stride;
-        for (; w < end; w += n_vectors * LANES, x++) {
-            VEC weight[VECTORS];
+        const char *x = (const char *)run->input + (position - first) * stride;
+        for (; w < end; w += n_vectors * LANES, x += FENBY_SLOT) {
+            SUM weight[VECTORS];
             UNROLL
-            for (int v = 0; v < n_vectors; v++) weight[v] = LOAD(w + v * LANES);
+            for (int v = 0; v < n_vectors; v++) weight[v] = LOAD_SLOTS(w + v * LANES);
             UNROLL
             for (int p = 0; p < n_positions; p++) {
-                VEC input = SET1(x[p * stride]);
+                SUM input = SET1_SLOT(x + p * stride);
                 UNROLL
                 for (int v = 0; v < n_vectors; v++) sum[p][v] = DOT(input, weight[v], sum[p][v]);
+            }
+        }
+        if (NARROW && (run + 1 == l->runs + l->n_runs || run[1].step != run->step)) {
+            UNROLL
+            for (int p = 0; p < n_positions; p++) {
+                UNROLL
+                for (int v = 0; v < n_vectors; v++) {
+                    total[p][v] = FMA(FLOATS(sum[p][v]), SET1(run->step), total[p][v]);
+                    sum[p][v] = ZERO;
+                }
             }
         }
     }
@@ -69,7 +87,10 @@ INLINE void block(const fenby_linear *l, int first, int position, int channel, c
         size_t at = (size_t)(position + p) * (size_t)l->stride + (size_t)channel;
         UNROLL
         for (int v = 0; v < n_vectors; v++) {
-            VEC value = sum[p][v];
+            const int c = channel + v * LANES;
+            VEC value = FLOATS(sum[p][v]);
+            if (NARROW) value = total[p][v] * LOAD(l->steps + c);
+            value += LOAD(l->bias + c);
             if (l->residual) value += LOAD(l->residual + at + v * LANES);
             if (l->relu) value = MAX(value, SET1(0.0f));
             store_some(l->output + at + v * LANES, value, l->channels - channel - v * LANES);

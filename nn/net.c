@@ -26,8 +26,10 @@ struct fenby_net {
     // the first.
     fenby_linear linears[FENBY_MAX_LAYERS][N_SUMS];
 
-    // State: rings of frames, as weights->frames has them; and the same in slots, where the kernel's are narrower.
-    float *frames[FENBY_MAX_LAYERS + 1], *narrow[FENBY_MAX_LAYERS + 1];
+    // State: rings of frames, as weights->frames has them; and the same as bytes, with the step of each frame, where a
+    // narrow kernel reads them.
+    float *frames[FENBY_MAX_LAYERS + 1], *steps[FENBY_MAX_LAYERS + 1];
+    uint8_t *narrow[FENBY_MAX_LAYERS + 1];
 
     // Used within one call.
     fenby_run *runs;
@@ -55,13 +57,19 @@ static size_t ring_floats(const fenby_net *net, int index)
     return (size_t)net->streams * (size_t)f->n_frames * frame_floats(f);
 }
 
-// Where position 0 of a frame lies in its ring, age hops of its stream ago.
-static size_t frame_offset(const fenby_net *net, int index, int age)
+// Which frame of its ring was written age hops of its stream ago.
+static size_t frame_number(const fenby_net *net, int index, int age)
 {
     const fenby_frames *f = &net->weights->frames[index];
     size_t n = (size_t)f->n_frames * (size_t)net->streams;
-    size_t place = (size_t)(net->calls % n) + n - (size_t)age * (size_t)net->streams;
-    return place % n * frame_floats(f) + (size_t)(f->zeros_before * f->channels);
+    return ((size_t)(net->calls % n) + n - (size_t)age * (size_t)net->streams) % n;
+}
+
+// Where its position 0 lies.
+static size_t frame_offset(const fenby_net *net, int index, int age)
+{
+    const fenby_frames *f = &net->weights->frames[index];
+    return frame_number(net, index, age) * frame_floats(f) + (size_t)(f->zeros_before * f->channels);
 }
 
 static float *frame_at(const fenby_net *net, int index, int age)
@@ -69,36 +77,88 @@ static float *frame_at(const fenby_net *net, int index, int age)
     return net->frames[index] + frame_offset(net, index, age);
 }
 
-// The same in the slots of a kernel.
-static const float *slots_at(const fenby_net *net, const fenby_kernel *kernel, int index, int age)
+// The same as the kernel reads it.
+static const void *inputs_at(const fenby_net *net, const fenby_kernel *kernel, int index, int age)
 {
     if (!kernel->narrow) return frame_at(net, index, age);
-    return net->narrow[index] + frame_offset(net, index, age) / FENBY_NARROW;
+    return net->narrow[index] + frame_offset(net, index, age);
+}
+
+static int bytes_per_input(const fenby_kernel *kernel)
+{
+    return kernel->narrow ? 1 : sizeof(float);
 }
 
 static int inputs_per_slot(const fenby_kernel *kernel)
 {
-    return kernel->narrow ? FENBY_NARROW : 1;
+    return FENBY_SLOT / bytes_per_input(kernel);
 }
 
-// The best kernel for a layer: a narrow one wants what the layer reads to fill whole slots.
-static const fenby_kernel *kernel_of(const fenby_net *net, const fenby_layer *layer)
+// --- narrow frames -----------------------------------------------------------------------------------------------
+
+// A GRU's state is within -1 .. 1 and has steps of its own.
+static const int state_zero = 128;
+static const float state_steps = 127;
+
+static bool is_state(const fenby_weights *w, int index)
 {
-    const int inputs = layer->inputs / layer->groups;
-    const int state = layer->kind == FENBY_GRU ? layer->channels / layer->groups : 0;
-    const bool fills = inputs % FENBY_NARROW == 0 && state % FENBY_NARROW == 0;
-    return net->kernel->narrow && !fills ? net->kernel->wide() : net->kernel;
+    return index > 0 && w->layers[index - 1].kind == FENBY_GRU;
 }
 
-// After a frame was written: puts it into slots.
+static bool is_never_negative(const fenby_weights *w, int index)
+{
+    return index > 0 && w->layers[index - 1].kind == FENBY_CONV && w->layers[index - 1].relu;
+}
+
+// The best kernel for a layer. A narrow one wants to know the inputs' sign, no stack, whose view cuts runs short, whole
+// slots, and sums within 31 bits.
+static const fenby_kernel *kernel_of(const fenby_net *net, int i)
+{
+    const fenby_weights *w = net->weights;
+    const fenby_layer *layer = &w->layers[i];
+    const int inputs = layer->inputs / layer->groups, per_slot = inputs_per_slot(net->kernel);
+    const int state = layer->kind == FENBY_GRU ? layer->channels / layer->groups : 0;
+    const bool fits = layer->source == i && (is_state(w, i) || is_never_negative(w, i)) && inputs % per_slot == 0 &&
+                      state % per_slot == 0 &&
+                      layer->kt * layer->kf * inputs + state <= INT32_MAX / (FENBY_INPUT_STEPS * FENBY_WEIGHT_STEPS);
+    return net->kernel->narrow && !fits ? net->kernel->wide() : net->kernel;
+}
+
+static bool is_read_narrow(const fenby_net *net, int index)
+{
+    const fenby_weights *w = net->weights;
+    if (is_state(w, index) && net->kernels[index - 1]->narrow) return true;
+    return index < w->n_layers && net->kernels[index] && net->kernels[index]->narrow && w->layers[index].source == index;
+}
+
+// After a frame was written, and where narrow kernels read it.
 static void narrow_frame(fenby_net *net, int index)
 {
+    if (!net->narrow[index]) return;
     const fenby_frames *f = &net->weights->frames[index];
-    if (!net->kernel->narrow || f->channels % FENBY_NARROW) return;
-    const size_t at = frame_offset(net, index, 0);
-    net->kernel->narrow(net->frames[index] + at, net->narrow[index] + at / FENBY_NARROW,
-                        (size_t)(f->width * f->channels));
+    const size_t at = frame_offset(net, index, 0), n = (size_t)(f->width * f->channels);
+    const float *frame = net->frames[index] + at;
+    if (is_state(net->weights, index)) {
+        net->kernel->narrow(frame, n, state_steps, state_zero, net->narrow[index] + at);
+        return;
+    }
+    const float largest = fminf(net->kernel->largest(frame, n), FLT_MAX);
+    const bool has_steps = largest > FLT_MIN * FENBY_INPUT_STEPS;
+    net->steps[index][frame_number(net, index, 0)] = has_steps ? largest / FENBY_INPUT_STEPS : 0;
+    net->kernel->narrow(frame, n, has_steps ? FENBY_INPUT_STEPS / largest : 0, 0, net->narrow[index] + at);
 }
+
+// The past as silence has it.
+static void clear_narrow(fenby_net *net, int index)
+{
+    if (!net->narrow[index]) return;
+    const bool state = is_state(net->weights, index);
+    const size_t frames = (size_t)net->streams * (size_t)net->weights->frames[index].n_frames;
+    memset(net->narrow[index], state ? state_zero : 0, ring_floats(net, index));
+    for (size_t i = 0; i < frames; i++) net->steps[index][i] = state ? 1 / state_steps : 0;
+}
+
+// --- packed weights ----------------------------------------------------------------------------------------------
 
 // What a group's channels take up, filled up to whole vectors.
 static size_t padded(const fenby_linear *linear)
@@ -106,75 +166,119 @@ static size_t padded(const fenby_linear *linear)
     return (size_t)linear->channels + FENBY_MAX_LANES;
 }
 
-static bool new_linear(fenby_linear *linear, const fenby_kernel *kernel, int groups, int inputs, int channels)
-{
-    const int rows = inputs / inputs_per_slot(kernel);
-    linear->rows = rows;
-    linear->channels = channels / groups;
-    linear->stride = channels;
-    linear->weights = new_floats((size_t)groups * (size_t)rows * padded(linear));
-    linear->bias = new_floats((size_t)groups * padded(linear));
-    return linear->weights && linear->bias;
-}
-
 static fenby_linear group_of(const fenby_linear *all, int group)
 {
     fenby_linear linear = *all;
     linear.weights += (size_t)group * (size_t)all->rows * padded(all);
     linear.bias += (size_t)group * padded(all);
+    linear.steps += (size_t)group * padded(all);
     return linear;
 }
 
-// Writes the weight of an input, with a narrow kernel as one of those in its slot.
-static void put_weight(float *packed, const fenby_kernel *kernel, fenby_column column, int input, float weight)
+// A matrix on its way to the kernel: value[channel][input], in the order in which the runs meet the inputs, and bias.
+// Those from first_state on are a GRU's state.
+typedef struct {
+    int inputs, channels, groups, first_state;
+    float *values, *bias;
+} matrix;
+
+static bool new_matrix(matrix *m, int inputs, int channels, int groups, int first_state)
 {
-    float *slot = packed + column.first + (size_t)(input / inputs_per_slot(kernel)) * column.step;
-    if (kernel->narrow)
-        ((uint16_t *)slot)[input % FENBY_NARROW] = fenby_bfloat16(weight);
-    else
-        *slot = weight;
+    *m = (matrix){ inputs, channels, groups, first_state, new_floats((size_t)inputs * (size_t)channels),
+                   new_floats((size_t)channels) };
+    return m->values && m->bias;
 }
 
-// Lays out weight[channels][n_shifts * inputs][kt][kf] as [kt][n_shifts][kf][inputs] from the row's input `first` on:
-// the order in which the runs meet them; inputs: of one group. Adds the bias.
-static void pack(const fenby_kernel *kernel, const fenby_linear *all, int first, const fenby_layer *shape, int inputs,
-                 const float *weight, const float *bias)
+static void free_matrix(matrix *m)
 {
-    for (int group = 0; group < shape->groups; group++) {
-        const fenby_linear linear = group_of(all, group);
-        float *packed = (float *)linear.weights, *packed_bias = (float *)linear.bias;
-        for (int channel = 0; channel < linear.channels; channel++) {
-            fenby_column column = fenby_kernel_column(kernel, linear.rows, linear.channels, channel);
-            packed_bias[channel] += *bias++;
-            for (int j = 0; j < shape->n_shifts; j++)
-                for (int c = 0; c < inputs; c++)
-                    for (int t = 0; t < shape->kt; t++)
-                        for (int k = 0; k < shape->kf; k++) {
-                            int input = first + ((t * shape->n_shifts + j) * shape->kf + k) * inputs + c;
-                            put_weight(packed, kernel, column, input, *weight++);
-                        }
-        }
+    free(m->values);
+    free(m->bias);
+}
+
+// Lays out weight[channels][n_shifts * inputs][kt][kf] as [kt][n_shifts][kf][inputs], from input `first` on, and adds the
+// bias. Inputs: of one group.
+static void fill(matrix *m, int first, const fenby_layer *shape, int inputs, const float *weight, const float *bias)
+{
+    for (int channel = 0; channel < m->channels; channel++) {
+        float *row = m->values + (size_t)channel * (size_t)m->inputs + first;
+        m->bias[channel] += bias[channel];
+        for (int j = 0; j < shape->n_shifts; j++)
+            for (int c = 0; c < inputs; c++)
+                for (int t = 0; t < shape->kt; t++)
+                    for (int k = 0; k < shape->kf; k++)
+                        row[((t * shape->n_shifts + j) * shape->kf + k) * inputs + c] = *weight++;
     }
 }
 
-static bool pack_gru(const fenby_kernel *kernel, const fenby_layer *layer, fenby_linear *linears)
+static float step_of(const float *row, int inputs)
+{
+    float largest = 0;
+    for (int i = 0; i < inputs; i++) largest = fmaxf(largest, fabsf(row[i]));
+    return largest > FLT_MIN * FENBY_WEIGHT_STEPS ? largest / FENBY_WEIGHT_STEPS : 0;
+}
+
+// One channel's weights in steps, four to a slot. What the state's zero adds to every sum is taken off the bias.
+static void pack_narrow(const matrix *m, const float *row, fenby_column column, float *weights, float *bias, float *step)
+{
+    *step = step_of(row, m->inputs);
+    int of_state = 0;
+    for (int i = 0; i < m->inputs && *step > 0; i++) {
+        const int whole = (int)lrintf(row[i] / *step);
+        float *slot = weights + column.first + (size_t)(i / FENBY_SLOT) * column.step;
+        ((int8_t *)slot)[i % FENBY_SLOT] = (int8_t)whole;
+        if (i >= m->first_state) of_state += whole;
+    }
+    *bias -= (float)(of_state * state_zero) * *step / state_steps;
+}
+
+// Packs a matrix, whose memory is no longer needed then.
+static bool pack(fenby_linear *all, const fenby_kernel *kernel, matrix *m)
+{
+    all->rows = m->inputs / inputs_per_slot(kernel);
+    all->channels = m->channels / m->groups;
+    all->stride = m->channels;
+    const size_t groups = (size_t)m->groups;
+    float *weights = new_floats(groups * (size_t)all->rows * padded(all));
+    float *bias = new_floats(groups * padded(all)), *steps = new_floats(groups * padded(all));
+    all->weights = weights;
+    all->bias = bias;
+    all->steps = steps;
+    const bool ok = m->values && m->bias && weights && bias && steps;
+    for (int i = 0; ok && i < m->channels; i++) {
+        const fenby_linear group = group_of(all, i / all->channels);
+        const int channel = i % all->channels;
+        const fenby_column column = fenby_kernel_column(kernel, all->rows, all->channels, channel);
+        const float *row = m->values + (size_t)i * (size_t)m->inputs;
+        float *to = (float *)group.weights, *to_bias = (float *)group.bias + channel;
+        *to_bias = m->bias[i];
+        if (kernel->narrow)
+            pack_narrow(m, row, column, to, to_bias, (float *)group.steps + channel);
+        else
+            for (int k = 0; k < m->inputs; k++) to[column.first + (size_t)k * column.step] = row[k];
+    }
+    free_matrix(m);
+    return ok;
+}
+
+static bool pack_gru(const fenby_kernel *kernel, const fenby_layer *layer, fenby_linear *linears, bool of_state)
 {
     const int groups = layer->groups, channels = layer->channels, inputs = layer->inputs / groups;
-    const int rows = layer->n_shifts * inputs, hidden_rows = channels / groups;
-    const fenby_layer hidden = { .n_shifts = 1, .kt = 1, .kf = 1, .groups = groups };
-    if (!new_linear(&linears[RESET], kernel, groups, rows + hidden_rows, channels) ||
-        !new_linear(&linears[UPDATE], kernel, groups, rows + hidden_rows, channels) ||
-        !new_linear(&linears[CANDIDATE], kernel, groups, rows, channels) ||
-        !new_linear(&linears[HIDDEN], kernel, groups, hidden_rows, channels))
-        return false;
-    for (int gate = RESET; gate <= CANDIDATE; gate++) {
-        fenby_linear *with_hidden = gate == CANDIDATE ? &linears[HIDDEN] : &linears[gate];
+    const int rows = layer->n_shifts * inputs, hidden_rows = channels / groups, first_state = of_state ? 0 : rows;
+    const fenby_layer hidden = { .n_shifts = 1, .kt = 1, .kf = 1 };
+    matrix m[N_SUMS];
+    bool ok = new_matrix(&m[RESET], rows + hidden_rows, channels, groups, first_state);
+    ok &= new_matrix(&m[UPDATE], rows + hidden_rows, channels, groups, first_state);
+    ok &= new_matrix(&m[CANDIDATE], rows, channels, groups, first_state);
+    ok &= new_matrix(&m[HIDDEN], hidden_rows, channels, groups, 0);
+    for (int gate = RESET; ok && gate <= CANDIDATE; gate++) {
+        matrix *with_hidden = gate == CANDIDATE ? &m[HIDDEN] : &m[gate];
         size_t first = (size_t)gate * (size_t)channels;
-        pack(kernel, &linears[gate], 0, layer, inputs, layer->weight + first * (size_t)rows, layer->bias + first);
-        pack(kernel, with_hidden, gate == CANDIDATE ? 0 : rows, &hidden, hidden_rows,
+        fill(&m[gate], 0, layer, inputs, layer->weight + first * (size_t)rows, layer->bias + first);
+        fill(with_hidden, gate == CANDIDATE ? 0 : rows, &hidden, hidden_rows,
              layer->hidden_weight + first * (size_t)hidden_rows, layer->hidden_bias + first);
     }
-    return true;
+    for (int i = 0; i < N_SUMS; i++) ok &= pack(&linears[i], kernel, &m[i]);
+    return ok;
 }
 
 static bool pack_layer(fenby_net *net, int i)
@@ -182,15 +286,17 @@ static bool pack_layer(fenby_net *net, int i)
     const fenby_layer *layer = &net->weights->layers[i];
     fenby_linear *linears = net->linears[i];
     if (layer->kind == FENBY_STACK) return true;
-    const fenby_kernel *kernel = net->kernels[i] = kernel_of(net, layer);
-    if (layer->kind == FENBY_GRU) return pack_gru(kernel, layer, linears);
-    const int inputs = layer->inputs / layer->groups;
-    const int rows = layer->kt * layer->n_shifts * layer->kf * inputs;
-    if (!new_linear(linears, kernel, layer->groups, rows, layer->channels)) return false;
+    const bool of_state = is_state(net->weights, i);
+    if (layer->kind == FENBY_GRU) return pack_gru(net->kernels[i], layer, linears, of_state);
+    const int inputs = layer->inputs / layer->groups, rows = layer->kt * layer->n_shifts * layer->kf * inputs;
+    matrix m;
+    if (new_matrix(&m, rows, layer->channels, layer->groups, of_state ? 0 : rows))
+        fill(&m, 0, layer, inputs, layer->weight, layer->bias);
     linears->relu = layer->relu;
-    pack(kernel, linears, 0, layer, inputs, layer->weight, layer->bias);
-    return true;
+    return pack(linears, net->kernels[i], &m);
 }
+
+// --- a network ---------------------------------------------------------------------------------------------------
 
 static bool new_state(fenby_net *net)
 {
@@ -198,9 +304,11 @@ static bool new_state(fenby_net *net)
     for (int i = 0; i <= w->n_layers; i++) {
         net->frames[i] = new_floats(ring_floats(net, i));
         if (!net->frames[i]) return false;
-        if (!net->kernel->narrow) continue;
-        net->narrow[i] = new_floats(ring_floats(net, i) / FENBY_NARROW);
-        if (!net->narrow[i]) return false;
+        if (!is_read_narrow(net, i)) continue;
+        net->narrow[i] = (uint8_t *)new_floats(ring_floats(net, i) / sizeof(float) + 1);
+        net->steps[i] = new_floats((size_t)net->streams * (size_t)w->frames[i].n_frames);
+        if (!net->narrow[i] || !net->steps[i]) return false;
+        clear_narrow(net, i);
     }
     for (int i = 0; i < w->n_outputs; i++) {
         fenby_output output = w->outputs[i].output;
@@ -233,13 +341,13 @@ static const fenby_kernel *find_kernel(fenby_simd simd)
 {
     const fenby_kernel *(*const kernels[])(void) = {
         [FENBY_SIMD_SCALAR] = fenby_kernel_scalar, [FENBY_SIMD_AVX2] = fenby_kernel_avx2,
-        [FENBY_SIMD_AVX512] = fenby_kernel_avx512, [FENBY_SIMD_AVX512_BF16] = fenby_kernel_avx512_bf16,
+        [FENBY_SIMD_AVX512] = fenby_kernel_avx512, [FENBY_SIMD_AVX512_VNNI] = fenby_kernel_avx512_vnni,
         [FENBY_SIMD_NEON] = fenby_kernel_neon,
     };
     // cppcheck-suppress uninitvar ; it does not read the places in the list
     if (simd != FENBY_SIMD_BEST) return kernels[simd]();
     const fenby_simd best_first[] = {
-        FENBY_SIMD_AVX512_BF16, FENBY_SIMD_AVX512, FENBY_SIMD_AVX2, FENBY_SIMD_NEON,
+        FENBY_SIMD_AVX512_VNNI, FENBY_SIMD_AVX512, FENBY_SIMD_AVX2, FENBY_SIMD_NEON,
     };
     for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++)
         if (kernels[best_first[i]]()) return kernels[best_first[i]]();
@@ -254,6 +362,8 @@ fenby_net *fenby_net_new(const fenby_weights *weights, int streams, fenby_simd s
     net->weights = weights;
     net->kernel = kernel;
     net->streams = streams;
+    for (int i = 0; i < weights->n_layers; i++)
+        if (weights->layers[i].kind != FENBY_STACK) net->kernels[i] = kernel_of(net, i);
     bool ok = new_state(net) && new_scratch(net);
     for (int i = 0; ok && i < weights->n_layers; i++) ok = pack_layer(net, i);
     if (ok) return net;
@@ -268,10 +378,12 @@ void fenby_net_free(fenby_net *net)
         for (int j = 0; j < N_SUMS; j++) {
             free((float *)net->linears[i][j].weights);
             free((float *)net->linears[i][j].bias);
+            free((float *)net->linears[i][j].steps);
         }
     for (int i = 0; i <= FENBY_MAX_LAYERS; i++) {
         free(net->frames[i]);
         free(net->narrow[i]);
+        free(net->steps[i]);
     }
     for (int i = 0; i < FENBY_MAX_OUTPUTS; i++) free(net->outputs[i]);
     for (int i = 0; i < N_SUMS; i++) free(net->sums[i]);
@@ -284,9 +396,8 @@ void fenby_net_reset(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
     for (int i = 0; i <= w->n_layers; i++) {
-        const size_t size = ring_floats(net, i) * sizeof(float);
-        memset(net->frames[i], 0, size);
-        if (net->narrow[i]) memset(net->narrow[i], 0, size / FENBY_NARROW);
+        memset(net->frames[i], 0, ring_floats(net, i) * sizeof(float));
+        clear_narrow(net, i);
     }
     for (int i = 0; i < w->n_outputs; i++) {
         fenby_output output = w->outputs[i].output;
@@ -313,17 +424,22 @@ static int gather_runs(fenby_net *net, int i, int group, int first, int k0, int 
     const fenby_layer *layer = &net->weights->layers[i];
     const fenby_kernel *kernel = net->kernels[i];
     const int inputs = layer->inputs / layer->groups, per_slot = inputs_per_slot(kernel);
+    const int position_bytes = layer->inputs * bytes_per_input(kernel);
     int n = 0, side_by_side = layer->df == 1 && layer->groups == 1 ? k1 - k0 : 1;
     for (int t = 0; t < layer->kt; t++) {
-        const float *frame = slots_at(net, kernel, layer->source, (layer->kt - 1 - t) * layer->dt);
+        const int age = (layer->kt - 1 - t) * layer->dt;
+        const char *frame = inputs_at(net, kernel, layer->source, age);
+        frame += group * inputs * bytes_per_input(kernel);
+        const float step = kernel->narrow ? net->steps[layer->source][frame_number(net, layer->source, age)] : 1;
         for (int j = 0; j < layer->n_shifts; j++)
             for (int k = k0; k < k1; k += side_by_side) {
                 int position = first * layer->sf + k * layer->df - layer->pad + layer->shifts[j];
                 net->runs[n++] = (fenby_run){
-                    .input = frame + (position * layer->inputs + group * inputs) / per_slot,
-                    .stride = layer->sf * layer->inputs / per_slot,
+                    .input = frame + position * position_bytes,
+                    .stride = layer->sf * position_bytes,
                     .length = side_by_side * inputs / per_slot,
                     .row = ((t * layer->n_shifts + j) * layer->kf + k) * inputs / per_slot,
+                    .step = step,
                 };
             }
     }
@@ -376,13 +492,20 @@ static void recur(fenby_net *net, int i)
 {
     const fenby_layer *layer = &net->weights->layers[i];
     size_t n = (size_t)layer->width * (size_t)layer->channels;
-    const float *old = frame_at(net, i + 1, 1), *old_slots = slots_at(net, net->kernels[i], i + 1, 1);
-    const int per_slot = inputs_per_slot(net->kernels[i]);
+    const fenby_kernel *kernel = net->kernels[i];
+    const float *old = frame_at(net, i + 1, 1);
+    const char *old_inputs = inputs_at(net, kernel, i + 1, 1);
+    const int bytes = bytes_per_input(kernel), per_slot = inputs_per_slot(kernel);
     for (int group = 0; group < layer->groups; group++) {
-        const int n_runs = gather_runs(net, i, group, 0, 0, 1), length = layer->channels / layer->groups / per_slot;
+        const int n_runs = gather_runs(net, i, group, 0, 0, 1), length = layer->channels / layer->groups;
         fenby_run *hidden = &net->runs[n_runs];
-        *hidden = (fenby_run){ old_slots + group * length, layer->channels / per_slot, length,
-                               layer->n_shifts * layer->inputs / layer->groups / per_slot };
+        *hidden = (fenby_run){
+            .input = old_inputs + group * length * bytes,
+            .stride = layer->channels * bytes,
+            .length = length / per_slot,
+            .row = layer->n_shifts * layer->inputs / layer->groups / per_slot,
+            .step = 1 / state_steps,
+        };
         sum(net, i, group, RESET, net->runs, n_runs + 1);
         sum(net, i, group, UPDATE, net->runs, n_runs + 1);
         sum(net, i, group, CANDIDATE, net->runs, n_runs);

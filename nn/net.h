@@ -22,7 +22,7 @@ typedef enum {
     FENBY_SIMD_SCALAR,
     FENBY_SIMD_AVX2,
     FENBY_SIMD_AVX512,
-    FENBY_SIMD_AVX512_BF16,  // narrow: see kernel.h
+    FENBY_SIMD_AVX512_VNNI,  // narrow: see kernel.h
     FENBY_SIMD_NEON
 } fenby_simd;
 
@@ -43,7 +43,7 @@ const float *fenby_net_output(const fenby_net *net, size_t output);
 // How many floats the best arithmetic of this machine takes at once: 1, 4, 8 or 16.
 int fenby_net_lanes(void);
 
-// "avx512_bf16", "avx512", "avx2", "neon" or "scalar".
+// "avx512_vnni", "avx512", "avx2", "neon" or "scalar".
 const char *fenby_net_simd_name(const fenby_net *net);
 
 #endif

@@ -11,12 +11,12 @@
 static const uint64_t golden_features = 0x676f6c64656e;
 enum { N_SIMDS = 5 };
 static const fenby_simd all_simds[N_SIMDS] = {
-    FENBY_SIMD_SCALAR, FENBY_SIMD_AVX2, FENBY_SIMD_AVX512, FENBY_SIMD_NEON, FENBY_SIMD_AVX512_BF16,
+    FENBY_SIMD_SCALAR, FENBY_SIMD_AVX2, FENBY_SIMD_AVX512, FENBY_SIMD_NEON, FENBY_SIMD_AVX512_VNNI,
 };
 
 static bool is_narrow(fenby_simd simd)
 {
-    return simd == FENBY_SIMD_AVX512_BF16;
+    return simd == FENBY_SIMD_AVX512_VNNI;
 }
 
 static fnw file;
@@ -102,7 +102,7 @@ enum { FRAMES = 9, MAX_TEST_LAYERS = 6, MAX_SIDE = 33, MAX_CHANNELS = 65, MAX_WE
 
 typedef struct {
     int kind, width, channels, n_shifts, shifts[3], kt, kf, dt, df, sf, pad, skip, relu, groups;
-    bool rounded;  // what it multiplies is rounded to bfloat16
+    bool narrow;  // what it multiplies is in steps
     float *weight, *bias, *hidden_weight, *hidden_bias;
 } spec;
 
@@ -254,29 +254,50 @@ static double naive_stack(const spec *l, int i, int t, int p, int channel, int i
     return read_value(i, t, position, channel % inputs, in_width);
 }
 
-static double rounded(double value)
+// What a narrow kernel reads: whole steps, a 255th of the largest value of the frame, of a GRU's state a 127th of 1.
+static double input_in_steps(int i, int t, int p, int c, int in_width)
 {
-    const uint32_t bits = (uint32_t)fenby_bfloat16((float)value) << 16;
-    float nearest;
-    memcpy(&nearest, &bits, sizeof nearest);
-    return nearest;
+    const double value = read_value(i, t, p, c, in_width);
+    const spec *from = &model.layers[i - 1];
+    if (value == 0 || from->kind == FENBY_GRU) return rint(value * 127) / 127;
+    double most = 0;
+    for (int q = 0; q < from->width; q++)
+        for (int d = 0; d < from->channels; d++) most = fmax(most, model.values[i][t][q][d]);
+    return rint(value * 255 / most) * most / 255;
 }
 
-static double product(const spec *l, double weight, double input)
+// And the weights that one sum multiplies: steps of a 127th of the largest.
+static double weight_step(const float *weights, int n, const float *more, int n_more)
 {
-    return l->rounded ? rounded(weight) * rounded(input) : weight * input;
+    double most = 0;
+    for (int i = 0; i < n; i++) most = fmax(most, fabs(weights[i]));
+    for (int i = 0; i < n_more; i++) most = fmax(most, fabs(more[i]));
+    return most / 127;
+}
+
+static double weight_in_steps(double weight, double step)
+{
+    return step > 0 ? rint(weight / step) * step : 0;
+}
+
+static double product(const spec *l, double weight, double step, int i, int t, int p, int c, int in_width)
+{
+    if (!l->narrow) return weight * read_value(i, t, p, c, in_width);
+    return weight_in_steps(weight, step) * input_in_steps(i, t, p, c, in_width);
 }
 
 static double naive_conv(const spec *l, int i, int t, int p, int channel, int in_width, int inputs)
 {
     const int length = inputs / l->groups, first = channel / (l->channels / l->groups) * length;
     double result = l->bias[channel];
-    const float *w = l->weight + channel * length * l->kt * l->kf;
+    const int rows = length * l->kt * l->kf;
+    const float *w = l->weight + channel * rows;
+    const double step = weight_step(w, rows, NULL, 0);
     for (int c = first; c < first + length; c++)
         for (int a = 0; a < l->kt; a++)
             for (int k = 0; k < l->kf; k++) {
                 int past = t - (l->kt - 1 - a) * l->dt, position = p * l->sf + k * l->df - l->pad;
-                result += product(l, *w++, read_value(i, past, position, c, in_width));
+                result += product(l, *w++, step, i, past, position, c, in_width);
             }
     if (l->skip) result += model.values[i + 1 - l->skip][t][p][channel];
     return l->relu && result < 0 ? 0 : result;
@@ -288,32 +309,40 @@ static double naive_gru(const spec *l, int i, int t, int p, int channel, int inp
     double x[3], h[3], old = t ? model.values[i + 1][t - 1][p][channel] : 0;
     for (int gate = 0; gate < 3; gate++) {
         int row = gate * l->channels + channel;
+        const float *w = l->weight + row * length, *u = l->hidden_weight + row * hidden;
+        // The candidate's two sums are apart.
+        const double step = gate < 2 ? weight_step(w, length, u, hidden) : weight_step(w, length, NULL, 0);
+        const double hidden_step = gate < 2 ? step : weight_step(u, hidden, NULL, 0);
         x[gate] = l->bias[row];
         h[gate] = l->hidden_bias[row];
         for (int c = 0; c < length; c++)
-            x[gate] += product(l, l->weight[row * length + c], model.values[i][t][p][group * length + c]);
+            x[gate] += product(l, w[c], step, i, t, p, group * length + c, l->width);
         for (int c = 0; c < hidden && t; c++)
-            h[gate] += product(l, l->hidden_weight[row * hidden + c],
-                               model.values[i + 1][t - 1][p][group * hidden + c]);
+            h[gate] += product(l, u[c], hidden_step, i + 1, t - 1, p, group * hidden + c, l->width);
     }
     double r = logistic(x[0] + h[0]), z = logistic(x[1] + h[1]), n = tanh(x[2] + r * h[2]);
     return (1 - z) * n + z * old;
 }
 
-// Whether a narrow kernel can take a layer: what it reads (for a stack, of each shift) comes in pairs.
-static bool in_pairs(int i, int inputs)
+// Whether a narrow kernel takes a layer: what it reads is a GRU's state or never negative, and comes in fours.
+static bool in_fours(int i, int inputs)
 {
     const spec *l = &model.layers[i];
-    const int shifts = i > 0 && model.layers[i - 1].kind == FENBY_STACK ? model.layers[i - 1].n_shifts : 1;
-    return inputs / shifts / l->groups % 2 == 0 && (l->kind != FENBY_GRU || l->channels / l->groups % 2 == 0);
+    if (i == 0 || inputs / l->groups % 4 != 0) return false;
+    if (l->kind == FENBY_GRU && l->channels / l->groups % 4 != 0) return false;
+    const spec *from = &model.layers[i - 1];
+    return from->kind == FENBY_GRU || (from->kind == FENBY_CONV && from->relu);
 }
+
+static int n_narrow_layers;
 
 static void compute_naively(bool narrow)
 {
     int in_width = model.width, inputs = model.channels;
     for (int i = 0; i < model.n_layers; i++) {
         spec *l = &model.layers[i];
-        l->rounded = narrow && in_pairs(i, inputs);
+        l->narrow = narrow && in_fours(i, inputs);
+        n_narrow_layers += l->narrow;
         for (int t = 0; t < FRAMES; t++)
             for (int p = 0; p < l->width; p++)
                 for (int c = 0; c < l->channels; c++)
@@ -382,30 +411,36 @@ static void test_random_networks(void)
     }
     CHECK(n_gru > 40 && n_stack > 40 && n_skip > 20 && n_groups > 40,
           "%d GRUs, %d stacks, %d skips, %d in groups", n_gru, n_stack, n_skip, n_groups);
-    if (fenby_kernel_avx512_bf16())
-        CHECK(n_narrow_exact > 100, "%d networks of 200 as computed with rounding", n_narrow_exact);
+    CHECK(n_narrow_layers > 40, "%d narrow layers", n_narrow_layers);
+    if (fenby_kernel_avx512_vnni())
+        CHECK(n_narrow_exact > 150, "%d networks of 200 as computed with rounding", n_narrow_exact);
 }
 
-// Slots hold the nearest bfloat16 of every float, and nothing is written beyond them.
+// Bytes hold the nearest whole number of steps, within their range, and nothing is written beyond them.
 static void test_narrow(const fenby_kernel *kernel)
 {
     if (!kernel) return;
-    enum { MOST = 200 };
-    for (size_t n = 0; n <= MOST; n += FENBY_NARROW) {
-        float from[MOST];
-        uint16_t slots[MOST + 64];
-        for (size_t i = 0; i < MOST; i++) from[i] = (float)ldexp(2 * test_random(&seed) - 1, random_int(-60, 60));
-        memset(slots, 0xab, sizeof slots);
-        kernel->narrow(from, (float *)slots, n);
+    enum { MOST = 300 };
+    const float steps = 100;
+    for (size_t n = 0; n <= MOST; n++) {
+        float from[MOST], most = 0;
+        uint8_t bytes[MOST + 64];
+        for (size_t i = 0; i < MOST; i++) from[i] = (float)(4 * test_random(&seed) - (n % 3 ? 1 : 3));
+        if (n) from[random_int(0, (int)n - 1)] = n % 5 ? 20 : INFINITY;  // beyond the range
+        for (size_t i = 0; i < n; i++) most = fmaxf(most, from[i]);
+        CHECK(kernel->largest(from, n) == most, "%zu values: %g, not %g", n, (double)kernel->largest(from, n), (double)most);
+        memset(bytes, 0xab, sizeof bytes);
+        const int zero = n % 2 ? 128 : 0;
+        kernel->narrow(from, n, steps, zero, bytes);
         size_t wrong = 0;
-        for (size_t i = 0; i < MOST + 64; i++) wrong += slots[i] != (i < n ? fenby_bfloat16(from[i]) : 0xabab);
+        for (size_t i = 0; i < MOST + 64; i++) {
+            const double whole = i < n ? fmin(fmax(rintf(from[i] * steps) + zero, 0), 255) : 0xab;
+            wrong += bytes[i] != whole;
+        }
         CHECK(wrong == 0, "%zu of %zu wrong", wrong, n);
     }
-    const struct { float number; uint16_t nearest; } known[] = {
-        { 1, 0x3f80 }, { -2, 0xc000 }, { 1.00390625f, 0x3f80 }, { 1.01171875f, 0x3f82 }, { 1.004f, 0x3f81 }, { 0, 0 },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        CHECK(fenby_bfloat16(known[i].number) == known[i].nearest, "%g", (double)known[i].number);
+    const float negative[] = { -1, -2 };
+    CHECK(kernel->largest(negative, 2) == 0, "the largest of -1, -2 and 0: %g", (double)kernel->largest(negative, 2));
 }
 
 // --- behaviour -----------------------------------------------------------------------------------------------
@@ -556,7 +591,7 @@ static void test_decay(fenby_simd simd)
 static void test_choice(void)
 {
     fenby_weights *w = load_golden("net_gru");
-    const fenby_kernel *best = fenby_kernel_avx512_bf16() ? fenby_kernel_avx512_bf16()
+    const fenby_kernel *best = fenby_kernel_avx512_vnni() ? fenby_kernel_avx512_vnni()
                                : fenby_kernel_avx512() ? fenby_kernel_avx512()
                                : fenby_kernel_avx2() ? fenby_kernel_avx2()
                                : fenby_kernel_neon() ? fenby_kernel_neon()
@@ -565,7 +600,7 @@ static void test_choice(void)
     REQUIRE(net, "a network");
     CHECK(strcmp(fenby_net_simd_name(net), best->name) == 0, "%s is not the best", fenby_net_simd_name(net));
     fenby_net_free(net);
-    static const char *const names[] = { "scalar", "avx2", "avx512", "neon", "avx512_bf16" };
+    static const char *const names[] = { "scalar", "avx2", "avx512", "neon", "avx512_vnni" };
     int found = 0;
     for (int s = 0; s < N_SIMDS; s++) {
         net = fenby_net_new(w, 1, all_simds[s]);
@@ -612,7 +647,7 @@ int main(void)
     }
     for (int s = 0; s < N_SIMDS; s++) test_decay(all_simds[s]);
     test_random_networks();
-    test_narrow(fenby_kernel_avx512_bf16());
+    test_narrow(fenby_kernel_avx512_vnni());
     test_choice();
     test_allocations();
     return test_report();

@@ -233,7 +233,7 @@ int main(int argc, char **argv)
     const struct {
         fenby_simd simd;
         const char *name;
-    } kinds[] = {{FENBY_SIMD_AVX512_BF16, "4 net, avx512_bf16"}, {FENBY_SIMD_AVX512, "4 net, avx512"},
+    } kinds[] = {{FENBY_SIMD_AVX512_VNNI, "4 net, avx512_vnni"}, {FENBY_SIMD_AVX512, "4 net, avx512"},
                  {FENBY_SIMD_AVX2, "4 net, avx2"}, {FENBY_SIMD_NEON, "4 net, neon"},
                  {FENBY_SIMD_SCALAR, "4 net, scalar"}};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
