@@ -20,7 +20,8 @@
 #   make package         a Debian package, in build/package/
 #   make install         to PREFIX (/usr/local), LV2DIR; honours DESTDIR
 #
-# Switches: JACK=no, LV2=no leave out what needs those libraries. BUILD names the build folder.
+# Switches: JACK=no, LV2=no leave out what needs those libraries. LOOKS=1 or 2: how often the network listens in a hop
+# (dsp/looks.h). BUILD names the build folder.
 
 VERSION = 0.1.0
 BUILD   ?= build
@@ -51,6 +52,7 @@ CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy $(if $(filter
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 FLAGS = -std=c11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
         -DFENBY_VERSION='"$(VERSION)"' -DFENBY_DATADIR='"$(DATADIR)"' \
+        $(if $(LOOKS),-DFENBY_LOOKS=$(LOOKS)) \
         $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 # Asked of pkg-config when a rule runs, so that `make setup` can come first.

@@ -7,13 +7,13 @@
 
 #include "features.h"
 #include "heads.h"
+#include "looks.h"
 
 enum {
     ATTACK_HOPS = 4,  // from the onset on
     BEFORE_HOPS = 3,  // what sounded already
     GAP_FRAMES = 1,   // between them: the onset may lie a frame before where it is said to
-    MOST_FRAMES_IN_HOP = 2,
-    N_FRAMES = (FENBY_MAX_LOOKAHEAD + BEFORE_HOPS) * MOST_FRAMES_IN_HOP + GAP_FRAMES + 1,
+    N_FRAMES = (FENBY_MAX_LOOKAHEAD + BEFORE_HOPS) * FENBY_MOST_LOOKS + GAP_FRAMES + 1,
     BRIGHT_BIN = 200,  // 1.3 kHz
     N_BRIGHT = FENBY_N_BINS - BRIGHT_BIN,
 };

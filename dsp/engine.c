@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "features.h"
+#include "looks.h"
 #include "ring.h"
 
 enum {

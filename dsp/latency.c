@@ -3,18 +3,12 @@
 
 #include <math.h>
 
-#include "../nn/net.h"
 #include "features.h"
 #include "heads.h"
+#include "looks.h"
 #include "resampler.h"
 
 static const double waited = 9.0 / 16;  // of a look
-
-// A second look costs a core of a PC a hundredth of its time, but a small ARM core half of it.
-int fenby_looks_in_hop(void)
-{
-    return fenby_net_lanes() >= 8 ? 2 : 1;
-}
 
 uint32_t fenby_latency_margin_frames(double rate_hz, uint32_t block_frames)
 {

@@ -5,7 +5,7 @@
 // In timing tight an event leaves D frames after the sound that caused it:
 //
 //     D = (L - 1/2) hops        the lookahead of the mode's onset head, see below
-//       + 9/16 of a look        from one time that the network listens to the next
+//       + 9/16 of a look        from one time that the network listens to the next (looks.h)
 //       + the resampler's reach fenby_resampler_lookahead_frames
 //       + the margin            one block, and half a hop for the worker, many times what it needs; 0 offline
 //                               (block_frames = 0)
@@ -30,10 +30,6 @@
 // How far the network's onsets lie before those of people who labelled recordings: between a quarter of a hop (piano)
 // and more than one (winds, strings).
 #define FENBY_EARLY_HOPS 0.5
-
-// How often the network listens in a hop on this machine: 2 where it has time for it, else 1. Each look is one chance
-// for notes to start; all else is decided once a hop.
-int fenby_looks_in_hop(void);
 
 // D with these settings. block_frames: the largest block the host pushes at once, 0 when offline.
 uint32_t fenby_latency_frames(double rate_hz, uint32_t block_frames, const fenby_parameters *parameters,

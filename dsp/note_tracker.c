@@ -7,6 +7,7 @@
 
 #include "features.h"
 #include "latency.h"
+#include "looks.h"
 #include "schedule.h"
 
 enum {

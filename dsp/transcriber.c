@@ -12,7 +12,7 @@
 #include "cqt.h"
 #include "features.h"
 #include "heads.h"
-#include "latency.h"
+#include "looks.h"
 #include "note_tracker.h"
 #include "pitch.h"
 #include "resampler.h"

@@ -5,6 +5,7 @@
 
 #include "../dsp/features.h"
 #include "../dsp/latency.h"
+#include "../dsp/looks.h"
 #include "../dsp/parameters.h"
 #include "../nn/net.h"
 #include "preset.h"

@@ -554,9 +554,13 @@ const float *fenby_net_output(const fenby_net *net, size_t output)
     return net->outputs[output];
 }
 
-int fenby_net_lanes(void)
+bool fenby_net_is_quick(void)
 {
-    return find_kernel(FENBY_SIMD_BEST)->lanes;
+#ifdef __x86_64__
+    return fenby_kernel_avx512_vnni() && __builtin_cpu_is("amd");
+#else
+    return false;
+#endif
 }
 
 const char *fenby_net_simd_name(const fenby_net *net)

@@ -10,6 +10,7 @@
 #ifndef FENBY_NET_H
 #define FENBY_NET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "weights.h"
@@ -40,8 +41,9 @@ void fenby_net_process(fenby_net *net, const float *input);
 // After _process: the named output i (as fenby_weights_output numbers them), float[width][channels].
 const float *fenby_net_output(const fenby_net *net, size_t output);
 
-// How many floats the best arithmetic of this machine takes at once: 1, 4, 8 or 16.
-int fenby_net_lanes(void);
+// Whether this machine's best arithmetic is several times as fast as the others: dot products of bytes by two wide units
+// (AMD's CPUs with AVX-512; Intel's have one).
+bool fenby_net_is_quick(void);
 
 // "avx512_vnni", "avx512", "avx2", "neon" or "scalar".
 const char *fenby_net_simd_name(const fenby_net *net);

@@ -11,6 +11,7 @@
 #include "dsp/features.h"
 #include "dsp/latency.h"
 #include "dsp/resampler.h"
+#include "tests/looks.h"
 #include "tests/test.h"
 #include "tests/tiny_model.h"
 #include "tests/witness.h"
@@ -432,11 +433,8 @@ static void test_refuses(void)
     fenby_engine_free(NULL);
 }
 
-int main(void)
+static void test_all(void)
 {
-    char error[256] = "";
-    weights = tiny_model(0, error, sizeof error);
-    REQUIRE(weights, "%s", error);
     fenby_parameters asap = fenby_parameters_default();
     asap.value[FENBY_TIMING] = FENBY_TIMING_ASAP;
     asap.value[FENBY_MODE] = FENBY_MODE_STUDIO;
@@ -456,6 +454,14 @@ int main(void)
     test_end_notes();
     test_parameters_and_status();
     test_refuses();
+}
+
+int main(void)
+{
+    char error[256] = "";
+    weights = tiny_model(0, error, sizeof error);
+    REQUIRE(weights, "%s", error);
+    for (looks_in_hop = 1; looks_in_hop <= FENBY_MOST_LOOKS; looks_in_hop++) test_all();
     fenby_weights_free(weights);
     return test_report();
 }

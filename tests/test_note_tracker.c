@@ -9,6 +9,7 @@
 #include "dsp/cqt.h"
 #include "dsp/latency.h"
 #include "dsp/schedule.h"
+#include "tests/looks.h"
 #include "tests/test.h"
 #include "tests/witness.h"
 
@@ -935,9 +936,8 @@ static void test_promises(uint32_t block_frames, unsigned long long seed)
     bench_close(&b);
 }
 
-int main(void)
+static void test_all(void)
 {
-    set_thresholds();
     test_latency();
     test_tight(0);
     test_tight(128);
@@ -969,5 +969,11 @@ int main(void)
     test_schedule();
     test_promises(0, 1);
     test_promises(8192, 2);
+}
+
+int main(void)
+{
+    set_thresholds();
+    for (looks_in_hop = 1; looks_in_hop <= FENBY_MOST_LOOKS; looks_in_hop++) test_all();
     return test_report();
 }

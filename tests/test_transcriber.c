@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "dsp/features.h"
-#include "dsp/latency.h"
 #include "dsp/resampler.h"
+#include "tests/looks.h"
 #include "tests/test.h"
 #include "tests/tiny_model.h"
 #include "tests/witness.h"
@@ -380,12 +380,8 @@ static void test_gain(void)
     fenby_transcriber_free(t);
 }
 
-int main(void)
+static void test_all(void)
 {
-    char error[256] = "";
-    weights = tiny_model(0, error, sizeof error);
-    REQUIRE(weights, "%s", error);
-    parameters = fenby_parameters_default();
     static const double rates_hz[] = {16000, 22050, 44100, 48000, 96000};
     for (int i = 0; i < 5; i++) test_hears(rates_hz[i]);
     for (int i = 0; i < 5; i++) test_clock(rates_hz[i]);
@@ -399,6 +395,15 @@ int main(void)
     test_tuning();
     test_models();
     test_gain();
+}
+
+int main(void)
+{
+    char error[256] = "";
+    weights = tiny_model(0, error, sizeof error);
+    REQUIRE(weights, "%s", error);
+    parameters = fenby_parameters_default();
+    for (looks_in_hop = 1; looks_in_hop <= FENBY_MOST_LOOKS; looks_in_hop++) test_all();
     fenby_weights_free(weights);
     return test_report();
 }

@@ -13,7 +13,7 @@
 #include "dsp/cqt.h"
 #include "dsp/engine.h"
 #include "dsp/features.h"
-#include "dsp/latency.h"
+#include "dsp/looks.h"
 #include "dsp/resampler.h"
 #include "dsp/ring.h"
 #include "dsp/tuning.h"
