@@ -32,13 +32,17 @@ static const resolution_config resolutions[FENBY_N_RESOLUTIONS] = {
 static const float floor_db = -100.0f;          // what silence reads as
 static const double kernel_energy_lost = 2e-7;  // of each kernel, by keeping only its band of the spectrum
 
-// The spectrum of the last n samples, real and imaginary parts apart so that vectors load whole.
+// The spectrum of the last n samples, real and imaginary parts apart so that vectors load whole. Pairs of samples are
+// transformed as complex numbers, and what the kernels need of that is taken apart: half the work of all of it (Sorensen et
+// al., "Real-valued fast Fourier transform algorithms", IEEE Transactions on Acoustics, Speech, and Signal Processing 35,
+// 1987, section II).
 typedef struct {
-    int n;
-    fftwf_plan plan;
-    fftwf_complex *interleaved;
+    int n, wanted;            // bins 0 .. wanted - 1
+    fftwf_plan plan;          // of n / 2 pairs
+    fftwf_complex *of_pairs;
     float *storage;
     float *re, *im;  // [-NEGATIVE .. n / 2], then zeros for LANES more
+    float *cosine, *sine;     // of bin * 2 pi / n
 } spectrum;
 
 // One bin's kernel: a band of one of the spectra. Its values lie in the pool: count real parts from `offset`
@@ -52,6 +56,7 @@ typedef struct {
 // The kernels, shared by every transform of the process: they are most of the memory and of the start-up time.
 static struct {
     int users;
+    int wanted[2];  // of each spectrum: up to where the kernels reach
     kernel kernels[FENBY_N_BINS][FENBY_N_RESOLUTIONS];
     float *pool;
 } shared;
@@ -210,28 +215,49 @@ static bool spectrum_init(spectrum *s, int n, float *last_samples)
 {
     const size_t bins = (size_t)n / 2 + 1, length = NEGATIVE + bins + LANES;
     s->n = n;
-    s->interleaved = fftwf_alloc_complex(bins);
-    s->storage = fftwf_alloc_real(2 * length);
-    if (!s->interleaved || !s->storage) return false;
+    s->of_pairs = fftwf_alloc_complex(bins);
+    s->storage = fftwf_alloc_real(2 * length + 2 * bins);
+    if (!s->of_pairs || !s->storage) return false;
     memset(s->storage, 0, 2 * length * sizeof *s->storage);
     s->re = s->storage + NEGATIVE;
     s->im = s->re + length;
+    s->cosine = s->storage + 2 * length;
+    s->sine = s->cosine + bins;
+    for (size_t i = 0; i < bins; i++) {
+        s->cosine[i] = (float)cos(2 * M_PI * (double)i / n);
+        s->sine[i] = (float)sin(2 * M_PI * (double)i / n);
+    }
     // FFTW_ESTIMATE: the same plan each time, hence the same bits, and no start-up cost.
-    s->plan = fftwf_plan_dft_r2c_1d(n, last_samples, s->interleaved, FFTW_ESTIMATE);
+    s->plan = fftwf_plan_dft_1d(n / 2, (fftwf_complex *)last_samples, s->of_pairs, FFTW_FORWARD,
+                                FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
     return s->plan != NULL;
 }
 
 static void spectrum_compute(spectrum *s)
 {
     fftwf_execute(s->plan);
-    for (int i = 0; i <= s->n / 2; i++) {
-        s->re[i] = crealf(s->interleaved[i]);
-        s->im[i] = cimagf(s->interleaved[i]);
+    const float(*pairs)[2] = (const float(*)[2])s->of_pairs;
+    const int half = s->n / 2;
+    s->of_pairs[half] = s->of_pairs[0];
+    for (int i = 0; i < s->wanted; i++) {
+        const float *at = pairs[i], *mirror = pairs[half - i];
+        const float even_re = at[0] + mirror[0], even_im = at[1] - mirror[1];
+        const float odd_re = at[1] + mirror[1], odd_im = mirror[0] - at[0];
+        s->re[i] = 0.5f * (even_re + s->cosine[i] * odd_re + s->sine[i] * odd_im);
+        s->im[i] = 0.5f * (even_im + s->cosine[i] * odd_im - s->sine[i] * odd_re);
     }
-    for (int i = 1; i <= NEGATIVE; i++) {
+    const int negative = s->wanted <= NEGATIVE ? s->wanted - 1 : NEGATIVE;
+    for (int i = 1; i <= negative; i++) {
         s->re[-i] = s->re[i];
         s->im[-i] = -s->im[i];
     }
+}
+
+// Extends the bins 0 .. *wanted - 1 by a band, and by what mirrors its negative frequencies.
+static void want(int *wanted, int most, int first, int count)
+{
+    const int end = first + count > 1 - first ? first + count : 1 - first;
+    if (*wanted < end) *wanted = end < most ? end : most;
 }
 
 // Transforms every window and keeps the band that matters of it.
@@ -264,6 +290,7 @@ static bool make_kernels(void)
         memcpy(buffer + n - length, window, sizeof *window * (size_t)length);
         fftw_execute(plans[k->spectrum]);
         find_band(buffer, n, &k->first, &k->count);
+        want(&shared.wanted[k->spectrum], n / 2 + 1, k->first, k->count);
         k->offset = used;
         used += 2 * (size_t)k->count;
         ok = used <= room;
@@ -318,6 +345,7 @@ fenby_cqt *fenby_cqt_new(void)
         pthread_mutex_unlock(&planner_lock);
     }
     cqt->uses_shared = ok && shared_acquire();
+    for (int s = 0; s < 2; s++) cqt->spectra[s].wanted = shared.wanted[s];
     if (!cqt->uses_shared) {
         fenby_cqt_free(cqt);
         return NULL;
@@ -336,7 +364,7 @@ void fenby_cqt_free(fenby_cqt *cqt)
     }
     pthread_mutex_unlock(&planner_lock);
     for (int s = 0; s < 2; s++) {
-        fftwf_free(cqt->spectra[s].interleaved);
+        fftwf_free(cqt->spectra[s].of_pairs);
         fftwf_free(cqt->spectra[s].storage);
     }
     fftwf_free(cqt->past);
