@@ -45,10 +45,10 @@ void fenby_attack_reset(fenby_attack *attack)
     *attack = (fenby_attack){.frames_in_hop = attack->frames_in_hop};
 }
 
-static float amplitude(const float *frame, int bin, int resolution)
+// 10^(dB / 20) of a level of (dB + 100) / 100.
+static float amplitude(float level)
 {
-    // 10^(dB / 20) of a log magnitude of (dB + 100) / 100.
-    return exp2f((frame[bin * FENBY_N_RESOLUTIONS + resolution] - 1) * 16.609640f);
+    return exp2f((level - 1) * 16.609640f);
 }
 
 void fenby_attack_push(fenby_attack *attack, const float *frame)
@@ -56,12 +56,13 @@ void fenby_attack_push(fenby_attack *attack, const float *frame)
     attack->last = (attack->last + 1) % N_FRAMES;
     float *own = attack->own[attack->last], *bright = attack->bright[attack->last];
     for (int key = 0; key < FENBY_N_KEYS; key++) {
-        const int bin = FENBY_BINS_PER_KEY * key;
-        own[key] = 0;
-        for (int i = 0; i < FENBY_BINS_PER_KEY; i++)
-            own[key] = fmaxf(own[key], amplitude(frame, bin + i, FENBY_LONG_WINDOWS));
+        const float *bin = frame + FENBY_BINS_PER_KEY * key * FENBY_N_RESOLUTIONS + FENBY_LONG_WINDOWS;
+        float most = bin[0];
+        for (int i = 1; i < FENBY_BINS_PER_KEY; i++) most = fmaxf(most, bin[i * FENBY_N_RESOLUTIONS]);
+        own[key] = amplitude(most);
     }
-    for (int i = 0; i < N_BRIGHT; i++) bright[i] = amplitude(frame, BRIGHT_BIN + i, FENBY_SHORT_WINDOWS);
+    for (int i = 0; i < N_BRIGHT; i++)
+        bright[i] = amplitude(frame[(BRIGHT_BIN + i) * FENBY_N_RESOLUTIONS + FENBY_SHORT_WINDOWS]);
 }
 
 static int row(const fenby_attack *attack, int frames_ago)
