@@ -331,7 +331,7 @@ setup-demo:
 setup-alsa:
 	@.ci/setup $(CHECK_PACKAGES) qemu-system-x86 busybox-static alsa-utils cpio
 setup-train:
-	@.ci/setup $(DEMO_PACKAGES) python3-torch python3-scipy python3-soundfile python3-mir-eval \
+	@.ci/setup $(DEMO_PACKAGES) python3-torch python3-scipy python3-soundfile python3-mir-eval python3-matplotlib \
 	    libopenblas0-openmp
 setup-realtime:
 	@.ci/setup $(BUILD_PACKAGES) $(REALTIME_CLANG)
