@@ -45,16 +45,27 @@ static float *new_floats(size_t n)
     return floats ? memset(floats, 0, size) : NULL;
 }
 
-static size_t frame_floats(const fenby_frames *f)
-{
-    return (size_t)(f->zeros_before + f->width + f->zeros_after) * (size_t)f->channels;
-}
-
-// The size of the ring that keeps a layer's frames, those of all streams in turn.
-static size_t ring_floats(const fenby_net *net, int index)
+// The size of the ring that keeps a layer's frames, those of all streams in turn, in positions.
+static size_t ring_positions(const fenby_net *net, int index)
 {
     const fenby_frames *f = &net->weights->frames[index];
-    return (size_t)net->streams * (size_t)f->n_frames * frame_floats(f);
+    return (size_t)(net->streams * f->n_frames) * (size_t)(f->zeros_before + f->width + f->zeros_after);
+}
+
+static size_t ring_floats(const fenby_net *net, int index)
+{
+    return ring_positions(net, index) * (size_t)net->weights->frames[index].channels;
+}
+
+// In a narrow ring the channels of a position fill whole slots.
+static int fill_slots(int channels)
+{
+    return (channels + FENBY_SLOT - 1) / FENBY_SLOT * FENBY_SLOT;
+}
+
+static size_t ring_bytes(const fenby_net *net, int index)
+{
+    return ring_positions(net, index) * (size_t)fill_slots(net->weights->frames[index].channels);
 }
 
 // Which frame of its ring was written age hops of its stream ago.
@@ -65,23 +76,27 @@ static size_t frame_number(const fenby_net *net, int index, int age)
     return ((size_t)(net->calls % n) + n - (size_t)age * (size_t)net->streams) % n;
 }
 
-// Where its position 0 lies.
-static size_t frame_offset(const fenby_net *net, int index, int age)
+// Where its position 0 lies, in positions.
+static size_t position_0(const fenby_net *net, int index, int age)
 {
     const fenby_frames *f = &net->weights->frames[index];
-    return frame_number(net, index, age) * frame_floats(f) + (size_t)(f->zeros_before * f->channels);
+    return frame_number(net, index, age) * (size_t)(f->zeros_before + f->width + f->zeros_after) + (size_t)f->zeros_before;
 }
 
 static float *frame_at(const fenby_net *net, int index, int age)
 {
-    return net->frames[index] + frame_offset(net, index, age);
+    return net->frames[index] + position_0(net, index, age) * (size_t)net->weights->frames[index].channels;
+}
+
+static uint8_t *narrow_at(const fenby_net *net, int index, int age)
+{
+    return net->narrow[index] + position_0(net, index, age) * (size_t)fill_slots(net->weights->frames[index].channels);
 }
 
 // The same as the kernel reads it.
 static const void *inputs_at(const fenby_net *net, const fenby_kernel *kernel, int index, int age)
 {
-    if (!kernel->narrow) return frame_at(net, index, age);
-    return net->narrow[index] + frame_offset(net, index, age);
+    return kernel->narrow ? (const void *)narrow_at(net, index, age) : frame_at(net, index, age);
 }
 
 static int bytes_per_input(const fenby_kernel *kernel)
@@ -92,6 +107,12 @@ static int bytes_per_input(const fenby_kernel *kernel)
 static int inputs_per_slot(const fenby_kernel *kernel)
 {
     return FENBY_SLOT / bytes_per_input(kernel);
+}
+
+// What a layer reads at a position, of one group and one shift, with what fills up the slots.
+static int inputs_of(const fenby_layer *layer, const fenby_kernel *kernel)
+{
+    return kernel->narrow ? fill_slots(layer->inputs / layer->groups) : layer->inputs / layer->groups;
 }
 
 // --- narrow frames -----------------------------------------------------------------------------------------------
@@ -107,28 +128,42 @@ static bool is_state(const fenby_weights *w, int index)
 
 static bool is_never_negative(const fenby_weights *w, int index)
 {
-    return index > 0 && w->layers[index - 1].kind == FENBY_CONV && w->layers[index - 1].relu;
+    return index == 0 || (w->layers[index - 1].kind == FENBY_CONV && w->layers[index - 1].relu);
 }
 
-// The best kernel for a layer. A narrow one wants to know the inputs' sign, no stack, whose view cuts runs short, whole
-// slots, and sums within 31 bits.
+// The best kernel for a layer. A narrow one wants inputs that are never negative or a GRU's state, all of which takes part
+// in every sum, groups that fill whole slots, and sums within 31 bits.
 static const fenby_kernel *kernel_of(const fenby_net *net, int i)
 {
+    if (!net->kernel->narrow) return net->kernel;
     const fenby_weights *w = net->weights;
     const fenby_layer *layer = &w->layers[i];
-    const int inputs = layer->inputs / layer->groups, per_slot = inputs_per_slot(net->kernel);
+    const bool whole_state = is_state(w, layer->source) && layer->source == i;
+    const bool fills = layer->groups == 1 || layer->inputs / layer->groups % FENBY_SLOT == 0;
     const int state = layer->kind == FENBY_GRU ? layer->channels / layer->groups : 0;
-    const bool fits = layer->source == i && (is_state(w, i) || is_never_negative(w, i)) && inputs % per_slot == 0 &&
-                      state % per_slot == 0 &&
-                      layer->kt * layer->kf * inputs + state <= INT32_MAX / (FENBY_INPUT_STEPS * FENBY_WEIGHT_STEPS);
-    return net->kernel->narrow && !fits ? net->kernel->wide() : net->kernel;
+    const int64_t inputs = (int64_t)layer->kt * layer->n_shifts * layer->kf * inputs_of(layer, net->kernel) + state;
+    const bool fits = (whole_state || is_never_negative(w, layer->source)) && fills && state % FENBY_SLOT == 0 &&
+                      inputs <= INT32_MAX / (FENBY_INPUT_STEPS * FENBY_WEIGHT_STEPS);
+    return fits ? net->kernel : net->kernel->wide();
 }
 
 static bool is_read_narrow(const fenby_net *net, int index)
 {
-    const fenby_weights *w = net->weights;
-    if (is_state(w, index) && net->kernels[index - 1]->narrow) return true;
-    return index < w->n_layers && net->kernels[index] && net->kernels[index]->narrow && w->layers[index].source == index;
+    if (is_state(net->weights, index) && net->kernels[index - 1]->narrow) return true;
+    for (int i = index; i < net->weights->n_layers && i <= index + 1; i++)  // through a stack or not
+        if (net->kernels[i] && net->kernels[i]->narrow && net->weights->layers[i].source == index) return true;
+    return false;
+}
+
+// Frames are narrowed in one piece; then the channels of each position are moved to where its slots begin.
+static void spread(uint8_t *frame, int width, int channels)
+{
+    const int stride = fill_slots(channels);
+    if (stride == channels) return;
+    for (int p = width - 1; p >= 0; p--) {
+        for (int c = channels - 1; c >= 0; c--) frame[p * stride + c] = frame[p * channels + c];
+        for (int c = channels; c < stride; c++) frame[p * stride + c] = 0;
+    }
 }
 
 // After a frame was written, and where narrow kernels read it.
@@ -136,16 +171,18 @@ static void narrow_frame(fenby_net *net, int index)
 {
     if (!net->narrow[index]) return;
     const fenby_frames *f = &net->weights->frames[index];
-    const size_t at = frame_offset(net, index, 0), n = (size_t)(f->width * f->channels);
-    const float *frame = net->frames[index] + at;
+    const size_t n = (size_t)(f->width * f->channels);
+    const float *frame = frame_at(net, index, 0);
+    uint8_t *to = narrow_at(net, index, 0);
     if (is_state(net->weights, index)) {
-        net->kernel->narrow(frame, n, state_steps, state_zero, net->narrow[index] + at);
-        return;
+        net->kernel->narrow(frame, n, state_steps, state_zero, to);
+    } else {
+        const float largest = fminf(net->kernel->largest(frame, n), FLT_MAX);
+        const bool has_steps = largest > FLT_MIN * FENBY_INPUT_STEPS;
+        net->steps[index][frame_number(net, index, 0)] = has_steps ? largest / FENBY_INPUT_STEPS : 0;
+        net->kernel->narrow(frame, n, has_steps ? FENBY_INPUT_STEPS / largest : 0, 0, to);
     }
-    const float largest = fminf(net->kernel->largest(frame, n), FLT_MAX);
-    const bool has_steps = largest > FLT_MIN * FENBY_INPUT_STEPS;
-    net->steps[index][frame_number(net, index, 0)] = has_steps ? largest / FENBY_INPUT_STEPS : 0;
-    net->kernel->narrow(frame, n, has_steps ? FENBY_INPUT_STEPS / largest : 0, 0, net->narrow[index] + at);
+    spread(to, f->width, f->channels);
 }
 
 // The past as silence has it.
@@ -154,7 +191,7 @@ static void clear_narrow(fenby_net *net, int index)
     if (!net->narrow[index]) return;
     const bool state = is_state(net->weights, index);
     const size_t frames = (size_t)net->streams * (size_t)net->weights->frames[index].n_frames;
-    memset(net->narrow[index], state ? state_zero : 0, ring_floats(net, index));
+    memset(net->narrow[index], state ? state_zero : 0, ring_bytes(net, index));
     for (size_t i = 0; i < frames; i++) net->steps[index][i] = state ? 1 / state_steps : 0;
 }
 
@@ -195,9 +232,10 @@ static void free_matrix(matrix *m)
     free(m->bias);
 }
 
-// Lays out weight[channels][n_shifts * inputs][kt][kf] as [kt][n_shifts][kf][inputs], from input `first` on, and adds the
-// bias. Inputs: of one group.
-static void fill(matrix *m, int first, const fenby_layer *shape, int inputs, const float *weight, const float *bias)
+// Lays out weight[channels][n_shifts * inputs][kt][kf] as [kt][n_shifts][kf][stride], from input `first` on, and adds the
+// bias. Inputs: of one group; stride: with what fills up their slots.
+static void fill(matrix *m, int first, const fenby_layer *shape, int inputs, int stride, const float *weight,
+                 const float *bias)
 {
     for (int channel = 0; channel < m->channels; channel++) {
         float *row = m->values + (size_t)channel * (size_t)m->inputs + first;
@@ -206,7 +244,7 @@ static void fill(matrix *m, int first, const fenby_layer *shape, int inputs, con
             for (int c = 0; c < inputs; c++)
                 for (int t = 0; t < shape->kt; t++)
                     for (int k = 0; k < shape->kf; k++)
-                        row[((t * shape->n_shifts + j) * shape->kf + k) * inputs + c] = *weight++;
+                        row[((t * shape->n_shifts + j) * shape->kf + k) * stride + c] = *weight++;
     }
 }
 
@@ -217,16 +255,21 @@ static float step_of(const float *row, int inputs)
     return largest > FLT_MIN * FENBY_WEIGHT_STEPS ? largest / FENBY_WEIGHT_STEPS : 0;
 }
 
-// One channel's weights in steps, four to a slot. What the state's zero adds to every sum is taken off the bias.
+// One channel's weights in steps, four to a slot. What one loses in rounding the next one makes up for: neighbours meet much
+// the same inputs, none of which are negative, so that errors of one sign would add up. What the state's zero adds to every
+// sum is taken off the bias.
 static void pack_narrow(const matrix *m, const float *row, fenby_column column, float *weights, float *bias, float *step)
 {
     *step = step_of(row, m->inputs);
     int of_state = 0;
+    float lost = 0;
     for (int i = 0; i < m->inputs && *step > 0; i++) {
-        const int whole = (int)lrintf(row[i] / *step);
+        const float exact = row[i] / *step + lost;
+        const float whole = fminf(fmaxf(rintf(exact), -FENBY_WEIGHT_STEPS), FENBY_WEIGHT_STEPS);
+        lost = exact - whole;
         float *slot = weights + column.first + (size_t)(i / FENBY_SLOT) * column.step;
         ((int8_t *)slot)[i % FENBY_SLOT] = (int8_t)whole;
-        if (i >= m->first_state) of_state += whole;
+        if (i >= m->first_state) of_state += (int)whole;
     }
     *bias -= (float)(of_state * state_zero) * *step / state_steps;
 }
@@ -263,7 +306,8 @@ static bool pack(fenby_linear *all, const fenby_kernel *kernel, matrix *m)
 static bool pack_gru(const fenby_kernel *kernel, const fenby_layer *layer, fenby_linear *linears, bool of_state)
 {
     const int groups = layer->groups, channels = layer->channels, inputs = layer->inputs / groups;
-    const int rows = layer->n_shifts * inputs, hidden_rows = channels / groups, first_state = of_state ? 0 : rows;
+    const int stride = inputs_of(layer, kernel), given = layer->n_shifts * inputs;
+    const int rows = layer->n_shifts * stride, hidden_rows = channels / groups, first_state = of_state ? 0 : rows;
     const fenby_layer hidden = { .n_shifts = 1, .kt = 1, .kf = 1 };
     matrix m[N_SUMS];
     bool ok = new_matrix(&m[RESET], rows + hidden_rows, channels, groups, first_state);
@@ -273,8 +317,8 @@ static bool pack_gru(const fenby_kernel *kernel, const fenby_layer *layer, fenby
     for (int gate = RESET; ok && gate <= CANDIDATE; gate++) {
         matrix *with_hidden = gate == CANDIDATE ? &m[HIDDEN] : &m[gate];
         size_t first = (size_t)gate * (size_t)channels;
-        fill(&m[gate], 0, layer, inputs, layer->weight + first * (size_t)rows, layer->bias + first);
-        fill(with_hidden, gate == CANDIDATE ? 0 : rows, &hidden, hidden_rows,
+        fill(&m[gate], 0, layer, inputs, stride, layer->weight + first * (size_t)given, layer->bias + first);
+        fill(with_hidden, gate == CANDIDATE ? 0 : rows, &hidden, hidden_rows, hidden_rows,
              layer->hidden_weight + first * (size_t)hidden_rows, layer->hidden_bias + first);
     }
     for (int i = 0; i < N_SUMS; i++) ok &= pack(&linears[i], kernel, &m[i]);
@@ -288,10 +332,11 @@ static bool pack_layer(fenby_net *net, int i)
     if (layer->kind == FENBY_STACK) return true;
     const bool of_state = is_state(net->weights, i);
     if (layer->kind == FENBY_GRU) return pack_gru(net->kernels[i], layer, linears, of_state);
-    const int inputs = layer->inputs / layer->groups, rows = layer->kt * layer->n_shifts * layer->kf * inputs;
+    const int inputs = layer->inputs / layer->groups, stride = inputs_of(layer, net->kernels[i]);
+    const int rows = layer->kt * layer->n_shifts * layer->kf * stride;
     matrix m;
     if (new_matrix(&m, rows, layer->channels, layer->groups, of_state ? 0 : rows))
-        fill(&m, 0, layer, inputs, layer->weight, layer->bias);
+        fill(&m, 0, layer, inputs, stride, layer->weight, layer->bias);
     linears->relu = layer->relu;
     return pack(linears, net->kernels[i], &m);
 }
@@ -305,7 +350,7 @@ static bool new_state(fenby_net *net)
         net->frames[i] = new_floats(ring_floats(net, i));
         if (!net->frames[i]) return false;
         if (!is_read_narrow(net, i)) continue;
-        net->narrow[i] = (uint8_t *)new_floats(ring_floats(net, i) / sizeof(float) + 1);
+        net->narrow[i] = (uint8_t *)new_floats(ring_bytes(net, i) / sizeof(float));
         net->steps[i] = new_floats((size_t)net->streams * (size_t)w->frames[i].n_frames);
         if (!net->narrow[i] || !net->steps[i]) return false;
         clear_narrow(net, i);
@@ -406,14 +451,14 @@ void fenby_net_reset(fenby_net *net)
     net->calls = 0;
 }
 
-// Takes the input in. NaN and Inf, which would stay in a GRU's state, and denormals, which are slow, become 0.
+// Takes the input in. NaN and Inf, which would stay in a GRU's state, and denormals, which are slow, become 0; as does what
+// is negative, for which narrow kernels have no number.
 static void clean_input(fenby_net *net, const float *input)
 {
     float *frame = frame_at(net, 0, 0);
     int n = net->weights->input_width * net->weights->input_channels;
     for (int i = 0; i < n; i++) {
-        float size = fabsf(input[i]);
-        frame[i] = size >= FLT_MIN && size <= FLT_MAX ? input[i] : 0.0f;
+        frame[i] = input[i] >= FLT_MIN && input[i] <= FLT_MAX ? input[i] : 0.0f;
     }
     narrow_frame(net, 0);
 }
@@ -423,8 +468,8 @@ static int gather_runs(fenby_net *net, int i, int group, int first, int k0, int 
 {
     const fenby_layer *layer = &net->weights->layers[i];
     const fenby_kernel *kernel = net->kernels[i];
-    const int inputs = layer->inputs / layer->groups, per_slot = inputs_per_slot(kernel);
-    const int position_bytes = layer->inputs * bytes_per_input(kernel);
+    const int inputs = inputs_of(layer, kernel), per_slot = inputs_per_slot(kernel);
+    const int position_bytes = inputs * layer->groups * bytes_per_input(kernel);
     int n = 0, side_by_side = layer->df == 1 && layer->groups == 1 ? k1 - k0 : 1;
     for (int t = 0; t < layer->kt; t++) {
         const int age = (layer->kt - 1 - t) * layer->dt;
@@ -503,7 +548,7 @@ static void recur(fenby_net *net, int i)
             .input = old_inputs + group * length * bytes,
             .stride = layer->channels * bytes,
             .length = length / per_slot,
-            .row = layer->n_shifts * layer->inputs / layer->groups / per_slot,
+            .row = layer->n_shifts * inputs_of(layer, kernel) / per_slot,
             .step = 1 / state_steps,
         };
         sum(net, i, group, RESET, net->runs, n_runs + 1);

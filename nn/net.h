@@ -35,7 +35,8 @@ void fenby_net_free(fenby_net *net);
 // Forgets the past: all zero, as after _new.
 void fenby_net_reset(fenby_net *net);
 
-// One hop of one stream: input is float[input_width][input_channels] of the weights file. NaN, Inf and denormals count as 0.
+// One hop of one stream: input is float[input_width][input_channels] of the weights file. Levels: NaN, Inf, denormals and what
+// is negative count as 0.
 void fenby_net_process(fenby_net *net, const float *input);
 
 // After _process: the named output i (as fenby_weights_output numbers them), float[width][channels].

@@ -254,50 +254,69 @@ static double naive_stack(const spec *l, int i, int t, int p, int channel, int i
     return read_value(i, t, position, channel % inputs, in_width);
 }
 
+// Whose frames layer i reads, through a stack or not: those of the layer before this one; of the input: 0.
+static int source_of(int i)
+{
+    return i > 0 && model.layers[i - 1].kind == FENBY_STACK ? i - 1 : i;
+}
+
 // What a narrow kernel reads: whole steps, a 255th of the largest value of the frame, of a GRU's state a 127th of 1.
 static double input_in_steps(int i, int t, int p, int c, int in_width)
 {
     const double value = read_value(i, t, p, c, in_width);
-    const spec *from = &model.layers[i - 1];
-    if (value == 0 || from->kind == FENBY_GRU) return rint(value * 127) / 127;
+    const int source = source_of(i);
+    const spec *from = &model.layers[source - 1];
+    if (value == 0 || (source > 0 && from->kind == FENBY_GRU)) return rint(value * 127) / 127;
+    const int width = source ? from->width : model.width, channels = source ? from->channels : model.channels;
     double most = 0;
-    for (int q = 0; q < from->width; q++)
-        for (int d = 0; d < from->channels; d++) most = fmax(most, model.values[i][t][q][d]);
+    for (int q = 0; q < width; q++)
+        for (int d = 0; d < channels; d++) most = fmax(most, model.values[source][t][q][d]);
     return rint(value * 255 / most) * most / 255;
 }
 
-// And the weights that one sum multiplies: steps of a 127th of the largest.
-static double weight_step(const float *weights, int n, const float *more, int n_more)
+enum { MAX_ROW = 3 * MAX_CHANNELS * 3 * 5 };
+
+static float step_of_rows(const float *weights, int n, const float *more, int n_more)
 {
-    double most = 0;
-    for (int i = 0; i < n; i++) most = fmax(most, fabs(weights[i]));
-    for (int i = 0; i < n_more; i++) most = fmax(most, fabs(more[i]));
+    float most = 0;
+    for (int i = 0; i < n; i++) most = fmaxf(most, fabsf(weights[i]));
+    for (int i = 0; i < n_more; i++) most = fmaxf(most, fabsf(more[i]));
     return most / 127;
 }
 
-static double weight_in_steps(double weight, double step)
+// And the weights of one sum, weight[shifts * inputs][kt][kf]: whole steps of a 127th of the largest, each making up for what
+// the last one lost in rounding, in the order of frames, shifts, positions, inputs.
+static void weights_of(const spec *l, const float *weight, int shifts, int inputs, float step, float *lost, double *to)
 {
-    return step > 0 ? rint(weight / step) * step : 0;
+    for (int t = 0; t < l->kt; t++)
+        for (int j = 0; j < shifts; j++)
+            for (int k = 0; k < l->kf; k++)
+                for (int c = 0; c < inputs; c++) {
+                    const int at = ((j * inputs + c) * l->kt + t) * l->kf + k;
+                    const float exact = weight[at] / step + *lost, whole = fminf(fmaxf(rintf(exact), -127), 127);
+                    if (l->narrow) *lost = exact - whole;
+                    to[at] = l->narrow ? (double)whole * step : weight[at];
+                }
 }
 
-static double product(const spec *l, double weight, double step, int i, int t, int p, int c, int in_width)
+static double input_of(const spec *l, int i, int t, int p, int c, int in_width)
 {
-    if (!l->narrow) return weight * read_value(i, t, p, c, in_width);
-    return weight_in_steps(weight, step) * input_in_steps(i, t, p, c, in_width);
+    return l->narrow ? input_in_steps(i, t, p, c, in_width) : read_value(i, t, p, c, in_width);
 }
 
 static double naive_conv(const spec *l, int i, int t, int p, int channel, int in_width, int inputs)
 {
     const int length = inputs / l->groups, first = channel / (l->channels / l->groups) * length;
-    double result = l->bias[channel];
-    const int rows = length * l->kt * l->kf;
-    const float *w = l->weight + channel * rows;
-    const double step = weight_step(w, rows, NULL, 0);
-    for (int c = first; c < first + length; c++)
+    const int shifts = source_of(i) == i ? 1 : model.layers[i - 1].n_shifts, rows = length * l->kt * l->kf;
+    const float *weight = l->weight + channel * rows;
+    double result = l->bias[channel], w[MAX_ROW];
+    float lost = 0;
+    weights_of(l, weight, shifts, length / shifts, step_of_rows(weight, rows, NULL, 0), &lost, w);
+    for (int c = 0, n = 0; c < length; c++)
         for (int a = 0; a < l->kt; a++)
             for (int k = 0; k < l->kf; k++) {
                 int past = t - (l->kt - 1 - a) * l->dt, position = p * l->sf + k * l->df - l->pad;
-                result += product(l, *w++, step, i, past, position, c, in_width);
+                result += w[n++] * input_of(l, i, past, position, first + c, in_width);
             }
     if (l->skip) result += model.values[i + 1 - l->skip][t][p][channel];
     return l->relu && result < 0 ? 0 : result;
@@ -306,32 +325,39 @@ static double naive_conv(const spec *l, int i, int t, int p, int channel, int in
 static double naive_gru(const spec *l, int i, int t, int p, int channel, int inputs)
 {
     const int length = inputs / l->groups, hidden = l->channels / l->groups, group = channel / hidden;
+    const int shifts = source_of(i) == i ? 1 : model.layers[i - 1].n_shifts;
     double x[3], h[3], old = t ? model.values[i + 1][t - 1][p][channel] : 0;
     for (int gate = 0; gate < 3; gate++) {
-        int row = gate * l->channels + channel;
-        const float *w = l->weight + row * length, *u = l->hidden_weight + row * hidden;
-        // The candidate's two sums are apart.
-        const double step = gate < 2 ? weight_step(w, length, u, hidden) : weight_step(w, length, NULL, 0);
-        const double hidden_step = gate < 2 ? step : weight_step(u, hidden, NULL, 0);
+        const int row = gate * l->channels + channel;
+        const float *weight = l->weight + row * length, *hidden_weight = l->hidden_weight + row * hidden;
+        const bool apart = gate == 2;  // the candidate's two sums
+        double w[MAX_ROW], u[MAX_CHANNELS];
+        float lost = 0;
+        const float step = step_of_rows(weight, length, hidden_weight, apart ? 0 : hidden);
+        weights_of(l, weight, shifts, length / shifts, step, &lost, w);
+        if (apart) lost = 0;
+        weights_of(l, hidden_weight, 1, hidden, apart ? step_of_rows(hidden_weight, hidden, NULL, 0) : step, &lost, u);
         x[gate] = l->bias[row];
         h[gate] = l->hidden_bias[row];
-        for (int c = 0; c < length; c++)
-            x[gate] += product(l, w[c], step, i, t, p, group * length + c, l->width);
+        for (int c = 0; c < length; c++) x[gate] += w[c] * input_of(l, i, t, p, group * length + c, l->width);
         for (int c = 0; c < hidden && t; c++)
-            h[gate] += product(l, u[c], hidden_step, i + 1, t - 1, p, group * hidden + c, l->width);
+            h[gate] += u[c] * input_of(l, i + 1, t - 1, p, group * hidden + c, l->width);
     }
     double r = logistic(x[0] + h[0]), z = logistic(x[1] + h[1]), n = tanh(x[2] + r * h[2]);
     return (1 - z) * n + z * old;
 }
 
-// Whether a narrow kernel takes a layer: what it reads is a GRU's state or never negative, and comes in fours.
-static bool in_fours(int i, int inputs)
+// Whether a narrow kernel takes a layer: what it reads is never negative, or a GRU's state without a stack between them;
+// and groups, and states, come in fours.
+static bool fits_narrow(int i, int inputs)
 {
     const spec *l = &model.layers[i];
-    if (i == 0 || inputs / l->groups % 4 != 0) return false;
+    if (l->groups > 1 && inputs / l->groups % 4 != 0) return false;
     if (l->kind == FENBY_GRU && l->channels / l->groups % 4 != 0) return false;
-    const spec *from = &model.layers[i - 1];
-    return from->kind == FENBY_GRU || (from->kind == FENBY_CONV && from->relu);
+    const int source = source_of(i);
+    if (source == 0) return true;
+    const spec *from = &model.layers[source - 1];
+    return from->kind == FENBY_GRU ? source == i : from->relu;
 }
 
 static int n_narrow_layers;
@@ -341,7 +367,7 @@ static void compute_naively(bool narrow)
     int in_width = model.width, inputs = model.channels;
     for (int i = 0; i < model.n_layers; i++) {
         spec *l = &model.layers[i];
-        l->narrow = narrow && in_fours(i, inputs);
+        l->narrow = narrow && l->kind != FENBY_STACK && fits_narrow(i, inputs);
         n_narrow_layers += l->narrow;
         for (int t = 0; t < FRAMES; t++)
             for (int p = 0; p < l->width; p++)
@@ -411,7 +437,7 @@ static void test_random_networks(void)
     }
     CHECK(n_gru > 40 && n_stack > 40 && n_skip > 20 && n_groups > 40,
           "%d GRUs, %d stacks, %d skips, %d in groups", n_gru, n_stack, n_skip, n_groups);
-    CHECK(n_narrow_layers > 40, "%d narrow layers", n_narrow_layers);
+    CHECK(n_narrow_layers > 150, "%d narrow layers", n_narrow_layers);
     if (fenby_kernel_avx512_vnni())
         CHECK(n_narrow_exact > 150, "%d networks of 200 as computed with rounding", n_narrow_exact);
 }
@@ -503,18 +529,18 @@ static void test_streams(const char *name, fenby_simd simd)
     fenby_weights_free(w);
 }
 
-// NaN and Inf in the input count as 0, whatever stands beside them.
+// NaN, Inf and negative numbers in the input count as 0, whatever stands beside them.
 static void test_not_a_number(const char *name, fenby_simd simd)
 {
     fenby_weights *w = load_golden(name);
     fenby_net *hurt = fenby_net_new(w, 1, simd), *calm = fenby_net_new(w, 1, simd);
     float bad[4096], good[4096];
-    const float poison[] = { NAN, -NAN, INFINITY, -INFINITY };
+    const float poison[] = { NAN, -NAN, INFINITY, -INFINITY, -1 };
     for (int t = 0; hurt && calm && t < 30; t++) {
         random_input(w, good);
         memcpy(bad, good, sizeof bad);
         for (size_t i = 0; i < input_size(w) && t < 9; i += 1 + (size_t)t) {
-            bad[i] = poison[i % 4];
+            bad[i] = poison[i % 5];
             good[i] = 0;
         }
         fenby_net_process(hurt, bad);
@@ -560,11 +586,11 @@ static void test_overflow(const char *name, fenby_simd simd)
 // A GRU that only remembers, and forgets a tenth each hop: its state must not creep through denormals.
 static void test_decay(fenby_simd simd)
 {
-    fnw_begin(&file, 5, 1, 2);
+    fnw_begin(&file, 5, 2, 2);
     fnw_ints(&file, (int32_t[]){ 2, 1, 1, 3, 1 }, 5);
     fnw_text(&file, "state");
     fnw_ints(&file, (int32_t[]){ 1, 0, 6 }, 3);
-    fnw_array(&file, "0.weight", (float[]){ 0, 0, 1 }, 3);
+    fnw_array(&file, "0.weight", (float[]){ 0, 0, 0, 0, 1, -1 }, 6);
     fnw_array(&file, "0.bias", (float[]){ 0, 2.2f, 0 }, 3);
     fnw_array(&file, "0.weight_hh", (float[]){ 0, 0, 0 }, 3);
     fnw_array(&file, "0.bias_hh", (float[]){ 0, 0, 0 }, 3);
@@ -573,12 +599,12 @@ static void test_decay(fenby_simd simd)
     fnw_end(&file);
     fenby_weights *w = parse_file();
     fenby_net *net = fenby_net_new(w, 1, simd);
-    float input[5] = { 3, -3, 1, 1e-30f, 1e-42f };
+    float input[10] = { 3, 0, 0, 3, 1, 0, 1e-30f, 0, 1e-42f, 0 };
     int silent_at = -1;
     for (int t = 0; net && t < 1000; t++) {
         fenby_net_process(net, input);
         memset(input, 0, sizeof input);
-        const float *state = fenby_net_output(net, 0);
+        const float *state = frame_at(net, 1, 1);
         if (t == 0) CHECK(state[0] > 0.05f && state[1] < -0.05f, "%g %g", state[0], state[1]);
         for (int p = 0; p < 5; p++) CHECK(fpclassify(state[p]) != FP_SUBNORMAL, "frame %d: %g", t, state[p]);
         if (silent_at < 0 && fabsf(state[0]) < 1e-20f) silent_at = t;
