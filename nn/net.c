@@ -156,13 +156,13 @@ static bool is_read_narrow(const fenby_net *net, int index)
 }
 
 // Frames are narrowed in one piece; then the channels of each position are moved to where its slots begin.
-static void spread(uint8_t *frame, int width, int channels)
+static void spread(uint8_t *frame, int width, int channels, int zero)
 {
     const int stride = fill_slots(channels);
     if (stride == channels) return;
     for (int p = width - 1; p >= 0; p--) {
         for (int c = channels - 1; c >= 0; c--) frame[p * stride + c] = frame[p * channels + c];
-        for (int c = channels; c < stride; c++) frame[p * stride + c] = 0;
+        for (int c = channels; c < stride; c++) frame[p * stride + c] = (uint8_t)zero;
     }
 }
 
@@ -174,7 +174,8 @@ static void narrow_frame(fenby_net *net, int index)
     const size_t n = (size_t)(f->width * f->channels);
     const float *frame = frame_at(net, index, 0);
     uint8_t *to = narrow_at(net, index, 0);
-    if (is_state(net->weights, index)) {
+    const bool state = is_state(net->weights, index);
+    if (state) {
         net->kernel->narrow(frame, n, state_steps, state_zero, to);
     } else {
         const float largest = fminf(net->kernel->largest(frame, n), FLT_MAX);
@@ -182,7 +183,7 @@ static void narrow_frame(fenby_net *net, int index)
         net->steps[index][frame_number(net, index, 0)] = has_steps ? largest / FENBY_INPUT_STEPS : 0;
         net->kernel->narrow(frame, n, has_steps ? FENBY_INPUT_STEPS / largest : 0, 0, to);
     }
-    spread(to, f->width, f->channels);
+    spread(to, f->width, f->channels, state ? state_zero : 0);
 }
 
 // The past as silence has it.
