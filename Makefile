@@ -52,7 +52,6 @@ CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy $(if $(filter
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes $(if $(WERROR),-Werror)
 FLAGS = -std=c11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden -pthread $(WARNINGS) \
         -DFENBY_VERSION='"$(VERSION)"' -DFENBY_DATADIR='"$(DATADIR)"' \
-        $(if $(LOOKS),-DFENBY_LOOKS=$(LOOKS)) \
         $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 # Asked of pkg-config when a rule runs, so that `make setup` can come first.
@@ -112,6 +111,15 @@ $(BUILD)/packages: Makefile
 $(BUILD)/%.o: %.c Makefile | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS)) -c $< -o $@
+
+# Made anew when LOOKS changes.
+LOOKS_STAMP = $(BUILD)/looks_$(or $(LOOKS),automatic)
+$(BUILD)/dsp/looks.o: FLAGS += $(if $(LOOKS),-DFENBY_LOOKS=$(LOOKS))
+$(BUILD)/dsp/looks.o: $(LOOKS_STAMP)
+$(LOOKS_STAMP):
+	@mkdir -p $(@D)
+	@rm -f $(BUILD)/looks_*
+	@touch $@
 
 # The default model is part of the library: its bytes are included by the assembler.
 $(BUILD)/nn/default_weights.o: nn/weights/default.fnw
