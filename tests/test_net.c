@@ -265,9 +265,9 @@ static double input_in_steps(int i, int t, int p, int c, int in_width)
 {
     const double value = read_value(i, t, p, c, in_width);
     const int source = source_of(i);
-    const spec *from = &model.layers[source - 1];
-    if (value == 0 || (source > 0 && from->kind == FENBY_GRU)) return rint(value * 127) / 127;
-    const int width = source ? from->width : model.width, channels = source ? from->channels : model.channels;
+    const spec *from = source ? &model.layers[source - 1] : NULL;
+    if (value == 0 || (from && from->kind == FENBY_GRU)) return rint(value * 127) / 127;
+    const int width = from ? from->width : model.width, channels = from ? from->channels : model.channels;
     double most = 0;
     for (int q = 0; q < width; q++)
         for (int d = 0; d < channels; d++) most = fmax(most, model.values[source][t][q][d]);
