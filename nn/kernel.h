@@ -53,9 +53,9 @@ typedef struct fenby_kernel {
     void (*linear)(const fenby_linear *linear, int first, int end);  // output positions first .. end - 1
 
     // One step of a GRU on n values: reset, update and candidate gates before their activation, the candidate's
-    // share of the old state, and the state. The last vector is read and written whole.
+    // share of the old state, the old state and the new one. The last vector is read whole.
     void (*gates)(const float *reset, const float *update, const float *candidate, const float *hidden,
-                  float *state, size_t n);
+                  const float *old, float *state, size_t n);
 
     // In place. The last vector is read and written whole.
     void (*sigmoid)(float *values, size_t n);

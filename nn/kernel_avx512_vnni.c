@@ -19,10 +19,10 @@
 
 enum { AT_ONCE = 4 };  // vectors: of bytes they make one
 
-INLINE __m512 load_some(const float *values, size_t at, size_t n)
+// The first of n values, zeros behind them.
+INLINE __m512 load_some(const float *values, size_t n)
 {
-    const size_t rest = n > at ? n - at : 0;
-    return _mm512_maskz_loadu_ps(rest < LANES ? (__mmask16)((1u << rest) - 1) : 0xffff, values + at);
+    return _mm512_maskz_loadu_ps(n < LANES ? (__mmask16)((1u << n) - 1) : 0xffff, values);
 }
 
 KERNEL_CODE float largest(const float *values, size_t n)
@@ -35,7 +35,7 @@ KERNEL_CODE float largest(const float *values, size_t n)
         UNROLL
         for (size_t v = 0; v < AT_ONCE; v++) most[v] = MAX(LOAD(values + i + v * LANES), most[v]);
     }
-    for (; i < n; i += LANES) most[0] = MAX(load_some(values, i, n), most[0]);
+    for (; i < n; i += LANES) most[0] = MAX(load_some(values + i, n - i), most[0]);
     return _mm512_reduce_max_ps(MAX(MAX(most[0], most[1]), MAX(most[2], most[3])));
 }
 
@@ -45,25 +45,25 @@ INLINE __m512i whole(__m512 value, float steps, int zero)
     return _mm512_add_epi32(_mm512_cvtps_epi32(MIN(value * SET1(steps), most)), _mm512_set1_epi32(zero));
 }
 
-// From `at` up to 64 values, before n.
-INLINE void narrow_some(const float *from, size_t at, size_t n, float steps, int zero, uint8_t *to)
+// The first 64 of n values.
+INLINE void narrow_some(const float *from, size_t n, float steps, int zero, uint8_t *to)
 {
     // Packing goes by quarters of a vector: this puts them back.
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     __m512i values[AT_ONCE];
     UNROLL
-    for (size_t v = 0; v < AT_ONCE; v++) values[v] = whole(load_some(from, at + v * LANES, n), steps, zero);
+    for (size_t v = 0; v < AT_ONCE; v++)
+        values[v] = whole(load_some(from + v * LANES, n > v * LANES ? n - v * LANES : 0), steps, zero);
     const __m512i bytes = _mm512_permutexvar_epi32(
         order, _mm512_packus_epi16(_mm512_packs_epi32(values[0], values[1]), _mm512_packs_epi32(values[2], values[3])));
-    const size_t rest = n - at;
-    _mm512_mask_storeu_epi8(to + at, rest < 64 ? ((__mmask64)1 << rest) - 1 : ~(__mmask64)0, bytes);
+    _mm512_mask_storeu_epi8(to, n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0, bytes);
 }
 
 KERNEL_CODE void narrow(const float *from, size_t n, float steps, int zero, uint8_t *to)
 {
     size_t i = 0;
-    for (; i + AT_ONCE * LANES <= n; i += AT_ONCE * LANES) narrow_some(from, i, i + AT_ONCE * LANES, steps, zero, to);
-    if (i < n) narrow_some(from, i, n, steps, zero, to);
+    for (; i + AT_ONCE * LANES <= n; i += AT_ONCE * LANES) narrow_some(from + i, AT_ONCE * LANES, steps, zero, to + i);
+    if (i < n) narrow_some(from + i, n - i, steps, zero, to + i);
 }
 
 const fenby_kernel *fenby_kernel_avx512_vnni(void)

@@ -109,8 +109,10 @@ INLINE void columns(const fenby_linear *l, int first, int end, int channel, cons
         block(l, first, p + POSITIONS <= end ? p : end - POSITIONS, channel, POSITIONS, n_vectors);
 }
 
-KERNEL_CODE void linear(const fenby_linear *l, int first, int end)
+KERNEL_CODE void linear(const fenby_linear *wanted, int first, int end)
 {
+    // A copy, which no output can overwrite: it need not be read again after each.
+    const fenby_linear copy = *wanted, *const l = &copy;
     int channel = 0;
     for (; l->channels - channel > (VECTORS - 1) * LANES; channel += VECTORS * LANES)
         columns(l, first, end, channel, VECTORS);
@@ -145,14 +147,14 @@ KERNEL_CODE void sigmoid(float *values, size_t n)
 }
 
 KERNEL_CODE void gates(const float *reset, const float *update, const float *candidate, const float *hidden,
-                         float *state, size_t n)
+                       const float *old, float *state, size_t n)
 {
     // Added and taken off again: no state is then finer than 2^-83, so none decays into slow denormals.
     const VEC tiny = SET1(0x1p-60f);
     for (size_t i = 0; i < n; i += LANES) {
-        VEC r = sigmoid_of(LOAD(reset + i)), z = sigmoid_of(LOAD(update + i)), h = LOAD(state + i);
+        VEC r = sigmoid_of(LOAD(reset + i)), z = sigmoid_of(LOAD(update + i)), h = LOAD(old + i);
         VEC fresh = tanh_of_4(FMA(r, LOAD(hidden + i), LOAD(candidate + i)) * SET1(0.25f));
-        STORE(state + i, FMA(z, h - fresh, fresh) + tiny - tiny);
+        store_some(state + i, FMA(z, h - fresh, fresh) + tiny - tiny, (int)(n - i));
     }
 }
 

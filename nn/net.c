@@ -33,7 +33,7 @@ struct fenby_net {
 
     // Used within one call.
     fenby_run *runs;
-    float *sums[N_SUMS], *state;
+    float *sums[N_SUMS];
     float *outputs[FENBY_MAX_OUTPUTS];
 };
 
@@ -375,12 +375,11 @@ static bool new_scratch(fenby_net *net)
         if (n_values < values) n_values = values;
     }
     net->runs = calloc(n_runs, sizeof *net->runs);
-    net->state = new_floats(n_values);
     for (int i = 0; i < N_SUMS; i++) {
         net->sums[i] = new_floats(n_values);
         if (!net->sums[i]) return false;
     }
-    return net->runs && net->state;
+    return net->runs != NULL;
 }
 
 static const fenby_kernel *find_kernel(fenby_simd simd)
@@ -433,7 +432,6 @@ void fenby_net_free(fenby_net *net)
     }
     for (int i = 0; i < FENBY_MAX_OUTPUTS; i++) free(net->outputs[i]);
     for (int i = 0; i < N_SUMS; i++) free(net->sums[i]);
-    free(net->state);
     free(net->runs);
     free(net);
 }
@@ -539,7 +537,6 @@ static void recur(fenby_net *net, int i)
     const fenby_layer *layer = &net->weights->layers[i];
     size_t n = (size_t)layer->width * (size_t)layer->channels;
     const fenby_kernel *kernel = net->kernels[i];
-    const float *old = frame_at(net, i + 1, 1);
     const char *old_inputs = inputs_at(net, kernel, i + 1, 1);
     const int bytes = bytes_per_input(kernel), per_slot = inputs_per_slot(kernel);
     for (int group = 0; group < layer->groups; group++) {
@@ -558,10 +555,8 @@ static void recur(fenby_net *net, int i)
         hidden->row = 0;
         sum(net, i, group, HIDDEN, hidden, 1);
     }
-    memcpy(net->state, old, n * sizeof *old);
     net->kernel->gates(net->sums[RESET], net->sums[UPDATE], net->sums[CANDIDATE], net->sums[HIDDEN],
-                       net->state, n);
-    memcpy(frame_at(net, i + 1, 0), net->state, n * sizeof *old);
+                       frame_at(net, i + 1, 1), frame_at(net, i + 1, 0), n);
     narrow_frame(net, i + 1);
 }
 
