@@ -38,14 +38,14 @@ CFLAGS  ?= -O3 -g
 PKG_CONFIG ?= pkg-config
 
 # The packages of Debian 12: to build, to demonstrate, to test.
-BUILD_PACKAGES = gcc make pkg-config libfftw3-dev libsamplerate0-dev libsndfile1-dev libcairo2-dev libserd-dev
+BUILD_PACKAGES = gcc make pkg-config libfftw3-dev libsndfile1-dev libcairo2-dev libserd-dev
 ifeq ($(JACK),yes)
 BUILD_PACKAGES += libjack-jackd2-dev liblo-dev libportmidi-dev
 endif
 ifeq ($(LV2),yes)
 BUILD_PACKAGES += lv2-dev libx11-dev
 endif
-DEMO_PACKAGES  = $(BUILD_PACKAGES) fluidsynth fluid-soundfont-gm $(if $(filter yes,$(JACK)),jackd2)
+DEMO_PACKAGES  = $(BUILD_PACKAGES) fluidsynth fluid-soundfont-gm $(if $(filter yes,$(JACK)),jackd2 libsamplerate0-dev)
 CHECK_PACKAGES = $(DEMO_PACKAGES) sox libsox-fmt-mp3 python3-numpy $(if $(filter yes,$(JACK)),pipewire pipewire-jack) \
                  $(if $(filter yes,$(LV2)),liblilv-dev lilv-utils sordi jalv xvfb fonts-dejavu-core)
 
@@ -56,7 +56,7 @@ FLAGS = -std=c11 -D_GNU_SOURCE -I. -MMD -MP -fPIC -fvisibility=hidden -pthread $
 
 # Asked of pkg-config when a rule runs, so that `make setup` can come first.
 pkg = $(shell $(PKG_CONFIG) --$(1) $(2))
-CORE_PKGS  = fftw3 fftw3f samplerate
+CORE_PKGS  = fftw3f
 FENBY_PKGS = sndfile cairo serd-0
 
 LIB_SOURCES = $(wildcard dsp/*.c nn/*.c)
@@ -111,6 +111,9 @@ $(BUILD)/packages: Makefile
 $(BUILD)/%.o: %.c Makefile | $(BUILD)/packages
 	@mkdir -p $(@D)
 	$(CC) $(FLAGS) $(CFLAGS) $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS)) -c $< -o $@
+
+# Where there are vectors, sums are of fused multiply-adds.
+$(BUILD)/dsp/cqt.o $(BUILD)/dsp/sliding_dft.o: CFLAGS += -ffp-contract=fast
 
 # Made anew when LOOKS changes.
 LOOKS_STAMP = $(BUILD)/looks_$(or $(LOOKS),automatic)
@@ -171,11 +174,11 @@ $(BUNDLE)/manifest.ttl: $(BUILD)/ttl/make_ttl $(PRESETS)
 
 # For training: the CQT, and the loops that PyTorch is slow at. Runs where it is built, hence -march=native.
 train-library: $(BUILD)/libfenby-train.so
-$(BUILD)/libfenby-train.so: dsp/cqt.c dsp/pitch.c nn/train/batch_norm.c nn/train/gru.c \
+$(BUILD)/libfenby-train.so: dsp/cqt.c dsp/cqt_kernels.c dsp/sliding_dft.c dsp/pitch.c nn/train/batch_norm.c nn/train/gru.c \
                             $(wildcard dsp/*.h nn/train/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -MMD -MP,$(FLAGS)) -fvisibility=default -O3 -march=native -fopenmp-simd -fno-math-errno \
-	    -fno-trapping-math -shared $(filter %.c,$^) -o $@ $(call pkg,libs,fftw3 fftw3f) -lm
+	    -fno-trapping-math -ffp-contract=fast -shared $(filter %.c,$^) -o $@ $(call pkg,libs,$(CORE_PKGS)) -lm
 
 # --- tests --------------------------------------------------------------------------------------------------------
 
@@ -210,7 +213,8 @@ $(BUILD)/tests/system/test_jack_recorder: $(BUILD)/jack_client/fenby_jack_queue.
 $(BUILD)/tests/system/test_jack_packet: TEST_PKGS = liblo
 $(BUILD)/tests/system/test_jack_packet: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_packet.o
 $(BUILD)/tests/system/test_jack_packet: $(BUILD)/jack_client/fenby_jack_packet.o
-$(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_ports: TEST_PKGS = jack
+$(BUILD)/tests/system/jack_player: TEST_PKGS = jack samplerate
+$(BUILD)/tests/system/jack_ports: TEST_PKGS = jack
 $(BUILD)/tests/system/jack_window: TEST_PKGS = x11
 tests/system/test_jack_ui.sh: $(BUILD)/tests/system/jack_window
 $(BUILD)/tests/system/jack_tiny: $(wildcard tests/*.h)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// The whole chain, steps 1 to 6: samples in, events out, with a ring on either side of the worker.
+// The whole chain, steps 1 to 5: samples in, events out, with a ring on either side of the worker.
 //
 // The audio thread pushes samples and pops the events that are due; the worker (a thread of the program, the
 // host's LV2 worker, or the same thread when processing offline) runs fenby_engine_work in between. Given the

@@ -7,7 +7,7 @@
 #define FENBY_FEATURES_H
 
 enum {
-    FENBY_SAMPLE_RATE = 22050,   // Hz: what the CQT runs at
+    FENBY_SAMPLE_RATE = 22050,   // Hz: of the samples that windows and hops are counted in; sound may have any rate
     FENBY_HOP = 256,             // samples from one frame that the network hears to the next: 11.6 ms
     FENBY_BINS_PER_OCTAVE = 36,  // three bins a semitone
     FENBY_N_BINS = 304,          // from a third of a semitone below A0 to 9.5 kHz
@@ -15,6 +15,7 @@ enum {
     FENBY_LONG_WINDOWS = 0,      // for pitch
     FENBY_SHORT_WINDOWS = 1,     // for attacks
     FENBY_N_FEATURES = FENBY_N_BINS * FENBY_N_RESOLUTIONS,
+    FENBY_FLOOR_DB = -100,       // level of a bin that hears nothing
     FENBY_N_KEYS = 88,           // A0 (MIDI 21) to C8 (MIDI 108)
     FENBY_LOWEST_KEY = 21,
     FENBY_HIGHEST_KEY = 108,

@@ -6,7 +6,6 @@
 #include "features.h"
 #include "heads.h"
 #include "looks.h"
-#include "resampler.h"
 
 static const double waited = 9.0 / 16;  // of a look
 
@@ -19,7 +18,7 @@ uint32_t fenby_latency_of_lookahead(double rate_hz, uint32_t block_frames, doubl
 {
     // Below half a hop of lookahead the onset may be told before it is heard: then as soon as it is.
     const double hops = fmax(lookahead_hops - FENBY_EARLY_HOPS + waited / fenby_looks_in_hop(), 0);
-    return (uint32_t)ceil(hops * FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE) + fenby_resampler_lookahead_frames(rate_hz) +
+    return (uint32_t)ceil(hops * FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE) +
            fenby_latency_margin_frames(rate_hz, block_frames);
 }
 

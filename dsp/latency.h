@@ -6,7 +6,6 @@
 //
 //     D = (L - 1/2) hops        the lookahead of the mode's onset head, see below
 //       + 9/16 of a look        from one time that the network listens to the next (looks.h)
-//       + the resampler's reach fenby_resampler_lookahead_frames
 //       + the margin            one block, and half a hop for the worker, many times what it needs; 0 offline
 //                               (block_frames = 0)
 //

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// What the network believes becomes notes: step 5 of the chain.
+// What the network believes becomes notes: step 4 of the chain.
 //
 // In:  the network's outputs for one hop, the hop's place in time, the parameters. Out: events in order of
 //      their frames (schedule.h), each note-on followed by exactly one note-off of the same output key,

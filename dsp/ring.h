@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// A ring between two threads, steps 1 and 6 of the chain: one writer, one reader, neither ever waits.
+// A ring between two threads, steps 1 and 5 of the chain: one writer, one reader, neither ever waits.
 //
 // Elements of one size, a power of two of them, in memory locked against paging where the system allows it.
 // Threads: _write and _write_space belong to the writer, _read, _peek, _skip and _read_space to the reader;

@@ -15,10 +15,12 @@
 #include "looks.h"
 #include "note_tracker.h"
 #include "pitch.h"
-#include "resampler.h"
 #include "tuning.h"
 
-enum { CHUNK = 256 };  // samples prepared at once
+enum {
+    CHUNK = 256,  // samples prepared at once
+    LONGEST_HOP = FENBY_HOP * 384000 / FENBY_SAMPLE_RATE + 2,
+};
 
 static const float clip_level = 8;
 static const float silence = 1e-10f;         // below it lie only denormal numbers to come
@@ -35,7 +37,6 @@ typedef struct {
 
 struct fenby_transcriber {
     double rate_hz, hop_frames;
-    fenby_resampler *resampler;
     fenby_cqt *cqt;
     fenby_attack *attack;
     model model;
@@ -47,9 +48,10 @@ struct fenby_transcriber {
     int64_t origin_frame;  // where the past begins: the last gap
     int looks;             // how often the network listens in a hop
     int64_t looked;        // how often it has since the origin
-    float hop[FENBY_HOP];  // the samples of the hop that is being filled
-    size_t filled;
+    float heard[LONGEST_HOP];  // the samples since the last look
+    size_t n_heard;
     float cqt_frame[FENBY_N_FEATURES];
+    float peak;  // of the hop so far
     float level_db;
     fenby_tuning tuning;
 };
@@ -79,8 +81,8 @@ fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames, 
     t->rate_hz = rate_hz;
     t->looks = fenby_looks_in_hop();
     t->hop_frames = FENBY_HOP * rate_hz / FENBY_SAMPLE_RATE;
-    if (model_open(&t->model, weights, error, error_size) && (t->resampler = fenby_resampler_new(rate_hz)) &&
-        (t->cqt = fenby_cqt_new()) && (t->attack = fenby_attack_new(t->looks)) &&
+    if (model_open(&t->model, weights, error, error_size) && (t->cqt = fenby_cqt_new(rate_hz)) &&
+        (t->attack = fenby_attack_new(t->looks)) &&
         (t->tracker = fenby_note_tracker_new(rate_hz, block_frames, &t->model.heads))) {
         fenby_transcriber_reset(t);
         return t;
@@ -95,7 +97,6 @@ void fenby_transcriber_free(fenby_transcriber *t)
     fenby_note_tracker_free(t->tracker);
     fenby_attack_free(t->attack);
     fenby_cqt_free(t->cqt);
-    fenby_resampler_free(t->resampler);
     fenby_net_free(t->model.net);
     free(t);
 }
@@ -103,13 +104,13 @@ void fenby_transcriber_free(fenby_transcriber *t)
 // The past is forgotten; the clock and the notes are not touched.
 static void begin_afresh(fenby_transcriber *t)
 {
-    fenby_resampler_reset(t->resampler);
     fenby_cqt_reset(t->cqt);
     fenby_attack_reset(t->attack);
     fenby_net_reset(t->model.net);
     t->origin_frame = t->frames;
     t->looked = 0;
-    t->filled = 0;
+    t->n_heard = 0;
+    t->peak = 0;
 }
 
 void fenby_transcriber_reset(fenby_transcriber *t)
@@ -156,19 +157,12 @@ static double end_frame(const fenby_transcriber *t, int64_t look)
 
 static int64_t decided_frame(const fenby_transcriber *t, int64_t look)
 {
-    return (int64_t)ceil(end_frame(t, look)) + fenby_resampler_lookahead_frames(t->rate_hz);
+    return (int64_t)ceil(end_frame(t, look));
 }
 
 int64_t fenby_transcriber_next_decision(const fenby_transcriber *t)
 {
     return decided_frame(t, t->looked + 1);
-}
-
-static float peak_db(const float *samples, size_t n)
-{
-    float peak = FLT_MIN;
-    for (size_t i = 0; i < n; i++) peak = fmaxf(peak, fabsf(samples[i]));
-    return fmaxf(20 * log10f(peak), silent_db);
 }
 
 static const float *output(const model *m, int i)
@@ -186,20 +180,22 @@ static void call_tap(const fenby_transcriber *t, const fenby_posteriors *posteri
     t->tap(t->tap_user, t->cqt_frame, onset, posteriors->sounding, llround(end_frame));
 }
 
-// Listens to what the hop holds beyond the last look.
+// Listens to what came since the last look.
 static void look(fenby_transcriber *t, const fenby_parameters *parameters)
 {
     const model *m = &t->model;
     const float a4_hz = parameters->value[FENBY_TUNING];
-    const size_t n = FENBY_HOP / (size_t)t->looks;
     t->looked++;
     const fenby_hop_time time = {
         .end_frame = end_frame(t, t->looked),
         .decided_frame = decided_frame(t, t->looked),
         .next_decided_frame = decided_frame(t, t->looked + 1),
     };
-    const bool ends_hop = t->filled == FENBY_HOP;
-    fenby_cqt_process(t->cqt, t->hop + t->filled - n, (int)n, t->cqt_frame);
+    const bool ends_hop = t->looked % t->looks == 0;
+    fenby_cqt_process(t->cqt, t->heard, (int)t->n_heard, t->cqt_frame);
+    for (size_t i = 0; i < t->n_heard; i++)
+        if (fabsf(t->heard[i]) > t->peak) t->peak = fabsf(t->heard[i]);
+    t->n_heard = 0;
     if (ends_hop)
         fenby_tuning_process(&t->tuning, a4_hz, parameters->value[FENBY_FOLLOW_TUNING] != 0, t->cqt_frame);
     else
@@ -222,9 +218,9 @@ static void look(fenby_transcriber *t, const fenby_parameters *parameters)
         fenby_note_tracker_look(t->tracker, &posteriors, &time, parameters);
         return;
     }
-    posteriors.level_db = peak_db(t->hop, FENBY_HOP);
+    posteriors.level_db = fmaxf(20 * log10f(fmaxf(t->peak, FLT_MIN)), silent_db);
     t->level_db = fmaxf(posteriors.level_db, t->level_db - level_fall_db);
-    t->filled = 0;
+    t->peak = 0;
     if (t->tap) call_tap(t, &posteriors, time.end_frame, parameters);
     fenby_note_tracker_process(t->tracker, &posteriors, &time, parameters);
 }
@@ -238,23 +234,23 @@ static float clean(float sample, float gain)
     return fminf(fmaxf(sample * gain, -clip_level), clip_level);
 }
 
-// Resamples into the hop; looks each time that enough is there.
+// Looks each time that enough is there.
 static size_t take(fenby_transcriber *t, const float *samples, size_t n, const fenby_parameters *parameters)
 {
     size_t looks = 0;
-    const size_t step = FENBY_HOP / (size_t)t->looks;
-    for (;;) {
-        size_t used = n;
-        const size_t missing = step - t->filled % step;
-        const size_t got = fenby_resampler_process(t->resampler, samples, &used, t->hop + t->filled, missing);
-        t->filled += got;
-        samples += used;
-        n -= used;
-        t->frames += (int64_t)used;
-        if (got < missing) return looks;
+    while (n > 0) {
+        const size_t missing = (size_t)(fenby_transcriber_next_decision(t) - t->frames);
+        const size_t count = n < missing ? n : missing;
+        memcpy(t->heard + t->n_heard, samples, count * sizeof *samples);
+        t->n_heard += count;
+        samples += count;
+        n -= count;
+        t->frames += (int64_t)count;
+        if (count < missing) break;
         look(t, parameters);
         looks++;
     }
+    return looks;
 }
 
 size_t fenby_transcriber_process(fenby_transcriber *t, const float *samples, size_t n,

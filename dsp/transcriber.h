@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: ISC
-// Samples in, notes out, in one thread: steps 2 to 5 of the chain (resampler, CQT, network, note tracker).
+// Samples in, notes out, in one thread: steps 2 to 4 of the chain (CQT, network, note tracker).
 //
 // In:  mono samples at the host rate, any number at a time. What is no number reads as silence; what is louder
 //      than +18 dB after the input gain is clipped. Out: events in order (note_tracker.h).

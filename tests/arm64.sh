@@ -17,13 +17,12 @@ fetch() {
     set -- -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$state" -o Dir::Cache="$state/cache" \
         -o Dir::State::status="$state/status" -o APT::Sandbox::User=root
     apt-get -qq "$@" update
-    (cd "$folder/packages" && apt-get -qq "$@" download libfftw3-dev libfftw3-single3 libfftw3-double3 \
-        libsamplerate0-dev libsamplerate0)
+    (cd "$folder/packages" && apt-get -qq "$@" download libfftw3-dev libfftw3-single3 libfftw3-double3)
     for package in "$folder"/packages/*.deb; do dpkg -x "$package" "$root"; done
 }
-[ -e "$root/usr/lib/aarch64-linux-gnu/libsamplerate.so" ] || fetch
+[ -e "$root/usr/lib/aarch64-linux-gnu/libfftw3f.so" ] || fetch
 
-tests="ring heads net weights note_tracker parameters cqt tuning attack pitch resampler transcriber engine"
+tests="ring heads net weights note_tracker parameters cqt tuning attack pitch sliding_dft transcriber engine"
 programs=
 for test in $tests; do programs="$programs $folder/tests/test_$test"; done
 lib=$root/usr/lib/aarch64-linux-gnu

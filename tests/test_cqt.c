@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: ISC
-// The CQT against its definition: a direct sum over each bin's window, pure tones at every key, attacks.
+// The CQT against its definition: a direct sum over each bin's window, at all rates; pure tones at every key, attacks.
 #include "dsp/cqt.h"
 
 #include <string.h>
 
 #include "test.h"
 
-enum { LONGEST = 8192, HOPS = 40, SAMPLES = HOPS * FENBY_HOP };
+enum { HIGHEST_RATE = 384000, HOPS = 40, SAMPLES = HOPS * FENBY_HOP };
+
+static const double rates_hz[] = {8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 176400, 192000, HIGHEST_RATE};
+enum { N_RATES = sizeof rates_hz / sizeof *rates_hz };
 
 static float frame[FENBY_N_FEATURES];
 
@@ -20,25 +23,25 @@ static void run(fenby_cqt *cqt, const float *samples, int hops)
     for (int i = 0; i < hops; i++) fenby_cqt_process(cqt, samples + i * FENBY_HOP, FENBY_HOP, frame);
 }
 
-static void sine(float *samples, int count, double f_hz, double amplitude)
+static void sine(float *samples, int count, double f_hz, double amplitude, double rate_hz)
 {
     for (int i = 0; i < count; i++) {
-        samples[i] = (float)(amplitude * sin(2 * M_PI * f_hz * i / FENBY_SAMPLE_RATE));
+        samples[i] = (float)(amplitude * sin(2 * M_PI * f_hz * i / rate_hz));
     }
 }
 
-// Signal to error in dB over all bins of the last frame.
-static double snr_of_direct_sum(const float *samples)
+// Signal to error in dB over all bins of the last frame, after n samples.
+static double snr_of_direct_sum(const float *samples, int n, double rate_hz)
 {
-    static float window[2 * LONGEST];
+    static float window[2 * HIGHEST_RATE];
     double signal = 0, error = 0;
     for (int bin = 0; bin < FENBY_N_BINS; bin++) {
         for (int r = 0; r < FENBY_N_RESOLUTIONS; r++) {
-            const int n = fenby_cqt_kernel(r, bin, window);
+            const int length = fenby_cqt_window(rate_hz, r, bin, window);
             double re = 0, im = 0;
-            for (int i = 0; i < n; i++) {
-                re += samples[SAMPLES - n + i] * window[2 * i];
-                im += samples[SAMPLES - n + i] * window[2 * i + 1];
+            for (int i = 0; i < length && fenby_cqt_bin_hz(bin) < rate_hz / 2; i++) {
+                re += samples[n - length + i] * window[2 * i];
+                im += samples[n - length + i] * window[2 * i + 1];
             }
             const double expected = 2 * sqrt(re * re + im * im);
             const double got = level_to_amplitude(frame[bin * FENBY_N_RESOLUTIONS + r]);
@@ -49,34 +52,70 @@ static double snr_of_direct_sum(const float *samples)
     return 10 * log10(signal / error);
 }
 
-static void test_direct_sum(void)
+// Every rate, the samples in pieces of uneven length.
+static void test_direct_sum(double rate_hz)
 {
-    static float samples[SAMPLES];
+    static float samples[HIGHEST_RATE / 2];
+    const int n = (int)(rate_hz / 2);
     unsigned long long seed = 1;
-    fenby_cqt *cqt = fenby_cqt_new();
+    fenby_cqt *cqt = fenby_cqt_new(rate_hz);
     REQUIRE(cqt, "no transform");
-    for (int i = 0; i < SAMPLES; i++) samples[i] = (float)(0.2 * (test_random(&seed) - 0.5));
-    run(cqt, samples, HOPS);
-    const double noise_db = snr_of_direct_sum(samples);
-    CHECK(noise_db > 60, "noise: %.1f dB", noise_db);
-    sine(samples, SAMPLES, 55, 0.5);  // the bass bins reach across zero frequency
+    // Up to half the rate kernels lose what they would hear above it: noise that has little there.
+    double last = 0;
+    for (int i = 0; i < n; i++) {
+        const double white = 0.2 * (test_random(&seed) - 0.5);
+        samples[i] = (float)(white + last);
+        last = white;
+    }
+    for (int at = 0, piece; at < n; at += piece) {
+        piece = 1 + (int)(rate_hz / 30 * test_random(&seed));
+        if (piece > n - at) piece = n - at;
+        fenby_cqt_process(cqt, samples + at, piece, frame);
+    }
+    const double noise_db = snr_of_direct_sum(samples, n, rate_hz);
+    CHECK(noise_db > 60, "%g Hz: noise: %.1f dB", rate_hz, noise_db);
+    sine(samples, n, 55, 0.5, rate_hz);  // the bass bins reach across zero frequency
     fenby_cqt_reset(cqt);
-    run(cqt, samples, HOPS);
-    const double bass_db = snr_of_direct_sum(samples);
-    CHECK(bass_db > 60, "55 Hz: %.1f dB", bass_db);
+    fenby_cqt_process(cqt, samples, n, frame);
+    const double bass_db = snr_of_direct_sum(samples, n, rate_hz);
+    CHECK(bass_db > 60, "%g Hz: a tone of 55 Hz: %.1f dB", rate_hz, bass_db);
     fenby_cqt_free(cqt);
+}
+
+// A network that was trained at one rate listens at any: the same sound makes the same frame.
+static void test_rates(void)
+{
+    static float samples[HIGHEST_RATE / 2], same[FENBY_N_FEATURES];
+    static const double tones_hz[] = {65.4, 130.8, 261.6, 523.3, 1046.5, 2093, 3500};
+    for (int pass = 0; pass < N_RATES + 1; pass++) {
+        const double rate_hz = pass ? rates_hz[pass - 1] : FENBY_SAMPLE_RATE;
+        const int n = (int)(rate_hz / 2);
+        memset(samples, 0, sizeof samples);
+        for (size_t t = 0; t < sizeof tones_hz / sizeof *tones_hz; t++)
+            for (int i = 0; i < n; i++)
+                samples[i] += (float)(0.1 * sin(2 * M_PI * tones_hz[t] * (i + 1 - n) / rate_hz + (double)t));
+        fenby_cqt *cqt = fenby_cqt_new(rate_hz);
+        REQUIRE(cqt, "no transform");
+        fenby_cqt_process(cqt, samples, n, frame);
+        fenby_cqt_free(cqt);
+        if (!pass) memcpy(same, frame, sizeof same);
+        double worst_db = 0;
+        for (int i = 0; i < FENBY_N_FEATURES; i++)
+            if (same[i] > 0.6f) worst_db = fmax(worst_db, 100 * fabs(frame[i] - same[i]));
+        CHECK(worst_db < 0.3, "%g Hz: %.2f dB from %d Hz", rate_hz, worst_db, FENBY_SAMPLE_RATE);
+    }
 }
 
 static void test_every_key(void)
 {
     static float samples[SAMPLES];
-    fenby_cqt *cqt = fenby_cqt_new();
+    fenby_cqt *cqt = fenby_cqt_new(FENBY_SAMPLE_RATE);
     REQUIRE(cqt, "no transform");
     for (int key = 0; key < FENBY_N_KEYS; key++) {
         const int bin = FENBY_BINS_PER_KEY * key + 1;
         const double f_hz = 440 * exp2((FENBY_LOWEST_KEY + key - 69) / 12.0);
         CHECK(fabs(fenby_cqt_bin_hz(bin) / f_hz - 1) < 1e-9, "key %d: bin at %g Hz", key, fenby_cqt_bin_hz(bin));
-        sine(samples, SAMPLES, f_hz, 0.5);
+        sine(samples, SAMPLES, f_hz, 0.5, FENBY_SAMPLE_RATE);
         fenby_cqt_reset(cqt);
         run(cqt, samples, HOPS);
         int loudest = 0;
@@ -95,13 +134,13 @@ static void test_every_key(void)
 static void test_attack(void)
 {
     static float samples[SAMPLES];
-    fenby_cqt *cqt = fenby_cqt_new();
+    fenby_cqt *cqt = fenby_cqt_new(FENBY_SAMPLE_RATE);
     REQUIRE(cqt, "no transform");
     const int key_bin = FENBY_BINS_PER_KEY * (69 - FENBY_LOWEST_KEY) + 1;
     memset(samples, 0, sizeof samples);
     run(cqt, samples, 1);
     CHECK(frame[key_bin * 2] == 0 && frame[key_bin * 2 + 1] == 0, "silence reads %g", frame[key_bin * 2]);
-    sine(samples, SAMPLES, 440, 0.1);
+    sine(samples, SAMPLES, 440, 0.1, FENBY_SAMPLE_RATE);
     run(cqt, samples, 1);
     const double first_db = 100 * frame[key_bin * 2 + 1] - 100;
     CHECK(first_db > -40, "11.6 ms after the attack: %.1f dB", first_db);
@@ -117,7 +156,7 @@ static void test_state(void)
     static float samples[SAMPLES], first[FENBY_N_FEATURES];
     unsigned long long seed = 3;
     for (int i = 0; i < SAMPLES; i++) samples[i] = (float)(test_random(&seed) - 0.5);
-    fenby_cqt *a = fenby_cqt_new(), *b = fenby_cqt_new();
+    fenby_cqt *a = fenby_cqt_new(FENBY_SAMPLE_RATE), *b = fenby_cqt_new(FENBY_SAMPLE_RATE);
     REQUIRE(a && b, "no transform");
     run(a, samples, HOPS);
     memcpy(first, frame, sizeof first);
@@ -139,7 +178,8 @@ static void test_state(void)
 
 int main(void)
 {
-    test_direct_sum();
+    for (int i = 0; i < N_RATES; i++) test_direct_sum(rates_hz[i]);
+    test_rates();
     test_every_key();
     test_attack();
     test_state();

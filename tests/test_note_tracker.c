@@ -254,7 +254,7 @@ static void test_latency(void)
     CHECK(live - offline == 128 + 256, "one block and half a hop, not %u", live - offline);
     CHECK(offline > 1.5 * 512 && offline < 2.5 * 512, "%u frames", offline);
     CHECK(fenby_latency_of_lookahead(44100, 0, 3) - offline == 512, "one hop for each frame of lookahead");
-    CHECK(fenby_latency_of_lookahead(22050, 0, 1) == 128u + 144u / (unsigned)fenby_looks_in_hop(), "no resampler");
+    CHECK(fenby_latency_of_lookahead(22050, 0, 1) == 128u + 144u / (unsigned)fenby_looks_in_hop(), "lookahead alone");
     CHECK(fenby_latency_of_lookahead(22050, 64, 0) <= 64 + 128 + 16, "nothing to wait for, not a negative time");
 }
 

@@ -102,7 +102,7 @@ static void test_nothing(void)
 
 int main(void)
 {
-    cqt = fenby_cqt_new();
+    cqt = fenby_cqt_new(FENBY_SAMPLE_RATE);
     REQUIRE(cqt, "no transform");
     test_every_key();
     test_chord();

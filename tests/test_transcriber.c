@@ -7,7 +7,6 @@
 #include <time.h>
 
 #include "dsp/features.h"
-#include "dsp/resampler.h"
 #include "tests/looks.h"
 #include "tests/test.h"
 #include "tests/tiny_model.h"

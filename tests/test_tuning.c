@@ -32,7 +32,7 @@ static void play(double cents)
 static double run(fenby_tuning *tuning, double a4_hz, bool follow, float *frame)
 {
     double largest = 0;
-    fenby_cqt *cqt = fenby_cqt_new();
+    fenby_cqt *cqt = fenby_cqt_new(FENBY_SAMPLE_RATE);
     REQUIRE(cqt, "no transform");
     for (int i = 0; i < HOPS; i++) {
         const float before = tuning->cents;

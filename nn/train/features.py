@@ -7,7 +7,7 @@ import os
 
 import numpy as np
 
-from config import BINS, HOP, KEYS
+from config import BINS, HOP, KEYS, SAMPLE_RATE
 
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 _LIBRARY = os.environ.get('FENBY_TRAIN_LIBRARY', os.path.join(_ROOT, 'build', 'libfenby-train.so'))
@@ -18,7 +18,8 @@ library.fenby_cqt_reset.argtypes = [ctypes.c_void_p]
 library.fenby_cqt_process.argtypes = [ctypes.c_void_p, _floats, ctypes.c_int, _floats]
 library.fenby_cqt_features_hash.restype = ctypes.c_uint64
 library.fenby_pitch_of_keys.argtypes = [_floats, _floats]
-_cqt = library.fenby_cqt_new()
+library.fenby_cqt_new.argtypes = [ctypes.c_double]
+_cqt = library.fenby_cqt_new(SAMPLE_RATE)
 
 LEVELS = 200  # features are stored in bytes, this many to 1.0: half a decibel
 

@@ -14,7 +14,6 @@
 #include "dsp/engine.h"
 #include "dsp/features.h"
 #include "dsp/looks.h"
-#include "dsp/resampler.h"
 #include "dsp/ring.h"
 #include "dsp/tuning.h"
 #include "nn/net.h"
@@ -187,60 +186,40 @@ int main(int argc, char **argv)
     report("1 ring", &t);
     fenby_ring_free(ring);
 
-    // 2 resampler, whose output the next stages take
-    fenby_resampler *resampler = fenby_resampler_new(RATE);
-    float *low = calloc(hops * FENBY_HOP, sizeof *low);
+    // 2 cqt
+    const int look_frames = RATE * FENBY_HOP / looks / FENBY_SAMPLE_RATE;
+    fenby_cqt *cqt = fenby_cqt_new(RATE);
     float *features = calloc(hops * FENBY_N_FEATURES, sizeof *features);
-    if (!ring || !resampler || !low || !features) return 1;
+    if (!ring || !cqt || !features) return 1;
     t = timings_new(hops);
-    size_t read = 0, done = 0;
-    for (; done < hops; done++) {
+    for (size_t i = 0; i < hops; i++) {
         const double at = now_us();
-        size_t wrote = 0;
-        while (wrote < FENBY_HOP && read < frames) {
-            size_t n = frames - read < BLOCK ? frames - read : BLOCK;
-            wrote += fenby_resampler_process(resampler, music + read, &n, low + done * FENBY_HOP + wrote,
-                                             FENBY_HOP - wrote);
-            read += n;
-        }
-        if (wrote < FENBY_HOP) break;
+        fenby_cqt_process(cqt, music + i * (size_t)look_frames, look_frames, features + i * FENBY_N_FEATURES);
         record(&t, now_us() - at);
     }
-    report("2 resampler", &t);
-    fenby_resampler_free(resampler);
-
-    // 3 cqt
-    fenby_cqt *cqt = fenby_cqt_new();
-    if (!cqt) return 1;
-    t = timings_new(hops);
-    for (size_t i = 0; i < done; i++) {
-        const double at = now_us();
-        fenby_cqt_process(cqt, low + i * FENBY_HOP, FENBY_HOP, features + i * FENBY_N_FEATURES);
-        record(&t, now_us() - at);
-    }
-    report("3 cqt", &t);
+    report("2 cqt", &t);
     fenby_cqt_free(cqt);
     fenby_tuning tuning = {0};
     t = timings_new(hops);
-    for (size_t i = 0; i < done; i++) {
+    for (size_t i = 0; i < hops; i++) {
         const double at = now_us();
         fenby_tuning_process(&tuning, 440, true, features + i * FENBY_N_FEATURES);
         record(&t, now_us() - at);
     }
-    report("3 tuning", &t);
+    report("2 tuning", &t);
 
-    // 4 net, in each arithmetic that this machine has
+    // 3 net, in each arithmetic that this machine has
     const struct {
         fenby_simd simd;
         const char *name;
-    } kinds[] = {{FENBY_SIMD_AVX512_VNNI, "4 net, avx512_vnni"}, {FENBY_SIMD_AVX512, "4 net, avx512"},
-                 {FENBY_SIMD_AVX2, "4 net, avx2"}, {FENBY_SIMD_NEON, "4 net, neon"},
-                 {FENBY_SIMD_SCALAR, "4 net, scalar"}};
+    } kinds[] = {{FENBY_SIMD_AVX512_VNNI, "3 net, avx512_vnni"}, {FENBY_SIMD_AVX512, "3 net, avx512"},
+                 {FENBY_SIMD_AVX2, "3 net, avx2"}, {FENBY_SIMD_NEON, "3 net, neon"},
+                 {FENBY_SIMD_SCALAR, "3 net, scalar"}};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         fenby_net *net = fenby_net_new(weights, 1, kinds[k].simd);
         if (!net) continue;
         t = timings_new(hops);
-        for (size_t i = 0; i < done; i++) {
+        for (size_t i = 0; i < hops; i++) {
             const double at = now_us();
             fenby_net_process(net, features + i * FENBY_N_FEATURES);
             record(&t, now_us() - at);
@@ -250,19 +229,19 @@ int main(int argc, char **argv)
         fenby_net_free(net);
     }
 
-    // 5 attacks: what each hop costs, and one look at every key
+    // 4 attacks: what each hop costs, and one look at every key
     fenby_attack *attack = fenby_attack_new(1);
     if (!attack) return 1;
     t = timings_new(hops);
-    for (size_t i = 0; i < done; i++) {
+    for (size_t i = 0; i < hops; i++) {
         const double at = now_us();
         fenby_attack_push(attack, features + i * FENBY_N_FEATURES);
         record(&t, now_us() - at);
     }
-    report("5 attack", &t);
+    report("4 attack", &t);
     fenby_attack_free(attack);
 
-    // 1-6 the engine, and what the audio thread pays for each block
+    // 1-5 the engine, and what the audio thread pays for each block
     t = timings_new((hops + 1) * (size_t)looks);
     timings audio = timings_new(frames / BLOCK + 1);
     int64_t position = 0;
@@ -281,14 +260,14 @@ int main(int argc, char **argv)
         }
     }
     const double whole = now_us() - cpu_began;
-    report("2-6 worker", &t);
+    report("2-5 worker", &t);
     printf("\nmicroseconds for each block of %d (%.0f): the audio thread\n", BLOCK, 1e6 * BLOCK / RATE);
-    report("1, 6 push and pop", &audio);
+    report("1, 5 push and pop", &audio);
 
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     const double own_mib = (double)usage.ru_maxrss / 1024 -
-                           ((double)frames + (double)hops * (FENBY_HOP + FENBY_N_FEATURES)) * 4 / 1048576;
+                           ((double)frames + (double)hops * FENBY_N_FEATURES) * 4 / 1048576;
     printf("\nreal-time factor %.4f (%.0f times faster than it plays), %zu events\n", whole / (seconds * 1e6),
            seconds * 1e6 / whole, n_events);
     printf("start-up %.1f ms, memory without the music %.1f MiB, weights of %zu multiply-adds a look\n", start_ms,
@@ -297,7 +276,6 @@ int main(int argc, char **argv)
     report_conditions(weights);
     fenby_weights_free(weights);
     free(features);
-    free(low);
     free(music);
     return 0;
 }
