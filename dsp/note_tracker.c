@@ -239,7 +239,7 @@ static int oldest_note(const fenby_note_tracker *tracker, const settings *s)
 static float pitch_of(const fenby_posteriors *posteriors, int key, float old)
 {
     if (!posteriors->cents) return old;
-    const float cents = posteriors->cents[key] + posteriors->tuning_cents;
+    const float cents = posteriors->cents(posteriors->cents_of, key) + posteriors->tuning_cents;
     return isfinite(cents) ? fminf(fmaxf(cents, -most_cents), most_cents) / 100 : old;
 }
 

@@ -50,7 +50,8 @@ typedef struct {
     const fenby_attack *attack;  // or NULL: the velocity is the network's alone
     const float *onset_age;  // [88][age_channels] or NULL: hops from the onset to the end of this hop
     size_t age_channels;     // 1, or one for each head
-    const float *cents;      // [88] from each key to what sounds there (pitch.h), or NULL: no bends
+    float (*cents)(const float *of, int key);  // from a key to what sounds there (pitch.h), or NULL: no bends; asked of
+    const float *cents_of;                     // this, for few keys
     float tuning_cents;      // how far the keys lie above the tuning that was set (tuning.h): part of the bend
     float level_db;          // input peak in this hop
 } fenby_posteriors;

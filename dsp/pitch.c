@@ -39,7 +39,7 @@ static fenby_peak find_peak(const float *frame, int centre)
     return level(frame, loudest) > weakest_peak ? fenby_peak_at(frame, loudest) : (fenby_peak){0};
 }
 
-static float cents_of_key(const float *frame, int key)
+float fenby_pitch_of_key(const float *frame, int key)
 {
     float sum = 0, weights = 0;
     for (int i = 0; i < N_HARMONICS; i++) {
@@ -54,5 +54,5 @@ static float cents_of_key(const float *frame, int key)
 
 void fenby_pitch_of_keys(const float *frame, float *cents)
 {
-    for (int key = 0; key < FENBY_N_KEYS; key++) cents[key] = cents_of_key(frame, key);
+    for (int key = 0; key < FENBY_N_KEYS; key++) cents[key] = fenby_pitch_of_key(frame, key);
 }

@@ -20,6 +20,7 @@ typedef struct {
 // The peak whose loudest bin is this one (1 .. FENBY_N_BINS - 2), if there is one.
 fenby_peak fenby_peak_at(const float *frame, int bin);
 
+float fenby_pitch_of_key(const float *frame, int key);
 void fenby_pitch_of_keys(const float *frame, float *cents);
 
 #endif

@@ -202,8 +202,6 @@ static void look(fenby_transcriber *t, const fenby_parameters *parameters)
         fenby_tuning_move(&t->tuning, a4_hz, t->cqt_frame);
     fenby_net_process(m->net, t->cqt_frame);
     fenby_attack_push(t->attack, t->cqt_frame);
-    float cents[FENBY_N_KEYS];
-    fenby_pitch_of_keys(t->cqt_frame, cents);
     fenby_posteriors posteriors = {
         .onset = output(m, m->onset),
         .sounding = output(m, m->sounding),
@@ -211,7 +209,8 @@ static void look(fenby_transcriber *t, const fenby_parameters *parameters)
         .attack = t->attack,
         .onset_age = output(m, m->onset_age),
         .age_channels = m->age_channels,
-        .cents = cents,
+        .cents = fenby_pitch_of_key,
+        .cents_of = t->cqt_frame,
         .tuning_cents = t->tuning.cents,
     };
     if (!ends_hop) {

@@ -78,6 +78,11 @@ static fenby_hop_time time_of(int hop)
     };
 }
 
+static float cents_at(const float *cents, int key)
+{
+    return cents[key];
+}
+
 static fenby_posteriors posteriors_of(const bench *b)
 {
     return (fenby_posteriors){
@@ -87,7 +92,8 @@ static fenby_posteriors posteriors_of(const bench *b)
         .attack = b->attack,
         .onset_age = b->with_age ? &b->onset_age[0][0] : NULL,
         .age_channels = N_HEADS,
-        .cents = b->with_cents ? b->cents : NULL,
+        .cents = b->with_cents ? cents_at : NULL,
+        .cents_of = b->cents,
         .tuning_cents = b->tuning_cents,
         .level_db = b->level_db,
     };
@@ -915,7 +921,8 @@ static void test_promises(uint32_t block_frames, unsigned long long seed)
             .velocity = b.velocity,
             .onset_age = test_random(&random) < 0.9 ? &b.onset_age[0][0] : NULL,
             .age_channels = N_HEADS,
-            .cents = test_random(&random) < 0.9 ? b.cents : NULL,
+            .cents = test_random(&random) < 0.9 ? cents_at : NULL,
+            .cents_of = b.cents,
             .level_db = (float)(-100 * test_random(&random) * test_random(&random)),
         };
         fenby_hop_time time = time_of(hop);

@@ -92,6 +92,11 @@ static void read_heads(world *w, fuzz_bytes *input)
     for (int mode = 0; mode < FENBY_N_MODES; mode++) w->heads.of_mode[mode] = fuzz_byte(input) % w->heads.count;
 }
 
+static float cents_at(const float *cents, int key)
+{
+    return cents[key];
+}
+
 static void read_outputs(world *w, fuzz_bytes *input)
 {
     const int which = fuzz_byte(input);
@@ -101,7 +106,8 @@ static void read_outputs(world *w, fuzz_bytes *input)
         .velocity = which & 1 ? w->velocity : NULL,
         .onset_age = which & 2 ? w->onset_age : NULL,
         .age_channels = which & 4 ? w->heads.count : 1,
-        .cents = which & 8 ? w->cents : NULL,
+        .cents = which & 8 ? cents_at : NULL,
+        .cents_of = w->cents,
         .tuning_cents = which & 16 ? 50 * posterior(input) : 0,
     };
 }
