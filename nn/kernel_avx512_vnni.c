@@ -3,6 +3,8 @@
 #include "kernel.h"
 
 #ifdef __x86_64__
+#include <string.h>
+
 #include "kernel_avx512.h"
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vnni")))
@@ -10,10 +12,18 @@
 #define SUM __m512i
 #define ZERO _mm512_setzero_si512()
 #define LOAD_SLOTS _mm512_loadu_si512
-#define SET1_SLOT(at) _mm512_set1_epi32(*(const int32_t *)(const void *)(at))
+#define SET1_SLOT(at) _mm512_set1_epi32(slot_at(at))
 #define DOT(a, b, sum) _mm512_dpbusd_epi32(sum, a, b)
 #define FLOATS _mm512_cvtepi32_ps
 #define ALSO .largest = largest, .narrow = narrow, .wide = fenby_kernel_avx512
+
+// Slots begin at any byte.
+static inline int32_t slot_at(const char *at)
+{
+    int32_t slot;
+    memcpy(&slot, at, sizeof slot);
+    return slot;
+}
 
 #include "kernel_body.h"
 

@@ -82,18 +82,45 @@ INLINE void block(const fenby_linear *l, int first, int position, int channel, c
             }
         }
     }
+    // What is asked of all of them is asked once.
+    const size_t at = (size_t)position * (size_t)l->stride + (size_t)channel;
+    VEC value[POSITIONS][VECTORS];
     UNROLL
     for (int p = 0; p < n_positions; p++) {
-        size_t at = (size_t)(position + p) * (size_t)l->stride + (size_t)channel;
         UNROLL
         for (int v = 0; v < n_vectors; v++) {
-            const int c = channel + v * LANES;
-            VEC value = FLOATS(sum[p][v]);
-            if (NARROW) value = total[p][v] * LOAD(l->steps + c);
-            value += LOAD(l->bias + c);
-            if (l->residual) value += LOAD(l->residual + at + v * LANES);
-            if (l->relu) value = MAX(value, SET1(0.0f));
-            store_some(l->output + at + v * LANES, value, l->channels - channel - v * LANES);
+            value[p][v] = FLOATS(sum[p][v]);
+            if (NARROW) value[p][v] = total[p][v] * LOAD(l->steps + channel + v * LANES);
+            value[p][v] += LOAD(l->bias + channel + v * LANES);
+        }
+    }
+    if (l->residual) {
+        UNROLL
+        for (int p = 0; p < n_positions; p++) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) value[p][v] += LOAD(l->residual + at + p * l->stride + v * LANES);
+        }
+    }
+    if (l->relu) {
+        UNROLL
+        for (int p = 0; p < n_positions; p++) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) value[p][v] = MAX(value[p][v], SET1(0.0f));
+        }
+    }
+    const int n = l->channels - channel;
+    if (n >= n_vectors * LANES) {
+        UNROLL
+        for (int p = 0; p < n_positions; p++) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) STORE(l->output + at + p * l->stride + v * LANES, value[p][v]);
+        }
+    } else {
+        UNROLL
+        for (int p = 0; p < n_positions; p++) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++)
+                store_some(l->output + at + p * l->stride + v * LANES, value[p][v], n - v * LANES);
         }
     }
 }

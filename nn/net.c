@@ -33,6 +33,7 @@ struct fenby_net {
 
     // Used within one call.
     fenby_run *runs;
+    char *edge;  // what the runs of an edge position read
     float *sums[N_SUMS];
     float *outputs[FENBY_MAX_OUTPUTS];
 };
@@ -57,17 +58,6 @@ static size_t ring_floats(const fenby_net *net, int index)
     return ring_positions(net, index) * (size_t)net->weights->frames[index].channels;
 }
 
-// In a narrow ring the channels of a position fill whole slots.
-static int fill_slots(int channels)
-{
-    return (channels + FENBY_SLOT - 1) / FENBY_SLOT * FENBY_SLOT;
-}
-
-static size_t ring_bytes(const fenby_net *net, int index)
-{
-    return ring_positions(net, index) * (size_t)fill_slots(net->weights->frames[index].channels);
-}
-
 // Which frame of its ring was written age hops of its stream ago.
 static size_t frame_number(const fenby_net *net, int index, int age)
 {
@@ -90,7 +80,7 @@ static float *frame_at(const fenby_net *net, int index, int age)
 
 static uint8_t *narrow_at(const fenby_net *net, int index, int age)
 {
-    return net->narrow[index] + position_0(net, index, age) * (size_t)fill_slots(net->weights->frames[index].channels);
+    return net->narrow[index] + position_0(net, index, age) * (size_t)net->weights->frames[index].channels;
 }
 
 // The same as the kernel reads it.
@@ -109,10 +99,27 @@ static int inputs_per_slot(const fenby_kernel *kernel)
     return FENBY_SLOT / bytes_per_input(kernel);
 }
 
-// What a layer reads at a position, of one group and one shift, with what fills up the slots.
-static int inputs_of(const fenby_layer *layer, const fenby_kernel *kernel)
+// A run holds all taps in frequency of one frame and one shift where they lie side by side, else one tap.
+static int taps_of_run(const fenby_layer *layer)
 {
-    return kernel->narrow ? fill_slots(layer->inputs / layer->groups) : layer->inputs / layer->groups;
+    return layer->df == 1 && layer->groups == 1 ? layer->kf : 1;
+}
+
+static int runs_of(const fenby_layer *layer)
+{
+    return layer->kt * layer->n_shifts * layer->kf / taps_of_run(layer);
+}
+
+// Filled up to whole slots with weights of 0.
+static int slots_of_run(const fenby_layer *layer, const fenby_kernel *kernel)
+{
+    const int inputs = taps_of_run(layer) * layer->inputs / layer->groups, per_slot = inputs_per_slot(kernel);
+    return (inputs + per_slot - 1) / per_slot;
+}
+
+static int rows_of(const fenby_layer *layer, const fenby_kernel *kernel)
+{
+    return runs_of(layer) * slots_of_run(layer, kernel);
 }
 
 // --- narrow frames -----------------------------------------------------------------------------------------------
@@ -141,7 +148,7 @@ static const fenby_kernel *kernel_of(const fenby_net *net, int i)
     const bool whole_state = is_state(w, layer->source) && layer->source == i;
     const bool fills = layer->groups == 1 || layer->inputs / layer->groups % FENBY_SLOT == 0;
     const int state = layer->kind == FENBY_GRU ? layer->channels / layer->groups : 0;
-    const int64_t inputs = (int64_t)layer->kt * layer->n_shifts * layer->kf * inputs_of(layer, net->kernel) + state;
+    const int64_t inputs = (int64_t)rows_of(layer, net->kernel) * FENBY_SLOT + state;
     const bool fits = (whole_state || is_never_negative(w, layer->source)) && fills && state % FENBY_SLOT == 0 &&
                       inputs <= INT32_MAX / (FENBY_INPUT_STEPS * FENBY_WEIGHT_STEPS);
     return fits ? net->kernel : net->kernel->wide();
@@ -153,17 +160,6 @@ static bool is_read_narrow(const fenby_net *net, int index)
     for (int i = index; i < net->weights->n_layers && i <= index + 1; i++)  // through a stack or not
         if (net->kernels[i] && net->kernels[i]->narrow && net->weights->layers[i].source == index) return true;
     return false;
-}
-
-// Frames are narrowed in one piece; then the channels of each position are moved to where its slots begin.
-static void spread(uint8_t *frame, int width, int channels, int zero)
-{
-    const int stride = fill_slots(channels);
-    if (stride == channels) return;
-    for (int p = width - 1; p >= 0; p--) {
-        for (int c = channels - 1; c >= 0; c--) frame[p * stride + c] = frame[p * channels + c];
-        for (int c = channels; c < stride; c++) frame[p * stride + c] = (uint8_t)zero;
-    }
 }
 
 // After a frame was written, and where narrow kernels read it.
@@ -183,7 +179,6 @@ static void narrow_frame(fenby_net *net, int index)
         net->steps[index][frame_number(net, index, 0)] = has_steps ? largest / FENBY_INPUT_STEPS : 0;
         net->kernel->narrow(frame, n, has_steps ? FENBY_INPUT_STEPS / largest : 0, 0, to);
     }
-    spread(to, f->width, f->channels, state ? state_zero : 0);
 }
 
 // The past as silence has it.
@@ -192,7 +187,7 @@ static void clear_narrow(fenby_net *net, int index)
     if (!net->narrow[index]) return;
     const bool state = is_state(net->weights, index);
     const size_t frames = (size_t)net->streams * (size_t)net->weights->frames[index].n_frames;
-    memset(net->narrow[index], state ? state_zero : 0, ring_bytes(net, index));
+    memset(net->narrow[index], state ? state_zero : 0, ring_floats(net, index));
     for (size_t i = 0; i < frames; i++) net->steps[index][i] = state ? 1 / state_steps : 0;
 }
 
@@ -233,19 +228,22 @@ static void free_matrix(matrix *m)
     free(m->bias);
 }
 
-// Lays out weight[channels][n_shifts * inputs][kt][kf] as [kt][n_shifts][kf][stride], from input `first` on, and adds the
-// bias. Inputs: of one group; stride: with what fills up their slots.
-static void fill(matrix *m, int first, const fenby_layer *shape, int inputs, int stride, const float *weight,
+// Lays out weight[channels][n_shifts * inputs][kt][kf] as [kt][n_shifts][runs][taps of a run][inputs], each run filled up
+// with zeros, from input `first` on, and adds the bias. Inputs: of one group.
+static void fill(matrix *m, int first, const fenby_layer *shape, const fenby_kernel *kernel, int inputs, const float *weight,
                  const float *bias)
 {
+    const int taps = taps_of_run(shape), runs = shape->kf / taps, length = slots_of_run(shape, kernel) * inputs_per_slot(kernel);
     for (int channel = 0; channel < m->channels; channel++) {
         float *row = m->values + (size_t)channel * (size_t)m->inputs + first;
         m->bias[channel] += bias[channel];
         for (int j = 0; j < shape->n_shifts; j++)
             for (int c = 0; c < inputs; c++)
                 for (int t = 0; t < shape->kt; t++)
-                    for (int k = 0; k < shape->kf; k++)
-                        row[((t * shape->n_shifts + j) * shape->kf + k) * stride + c] = *weight++;
+                    for (int k = 0; k < shape->kf; k++) {
+                        const int run = (t * shape->n_shifts + j) * runs + k / taps;
+                        row[run * length + k % taps * inputs + c] = *weight++;
+                    }
     }
 }
 
@@ -265,6 +263,7 @@ static void pack_narrow(const matrix *m, const float *row, fenby_column column, 
     int of_state = 0;
     float lost = 0;
     for (int i = 0; i < m->inputs && *step > 0; i++) {
+        if (row[i] == 0) continue;  // it may meet whatever fills up a run
         const float exact = row[i] / *step + lost;
         const float whole = fminf(fmaxf(rintf(exact), -FENBY_WEIGHT_STEPS), FENBY_WEIGHT_STEPS);
         lost = exact - whole;
@@ -304,12 +303,19 @@ static bool pack(fenby_linear *all, const fenby_kernel *kernel, matrix *m)
     return ok;
 }
 
+// A GRU's group as it reads its own state.
+static fenby_layer hidden_of(const fenby_layer *layer)
+{
+    return (fenby_layer){ .n_shifts = 1, .kt = 1, .kf = 1, .df = 1, .groups = 1, .inputs = layer->channels / layer->groups };
+}
+
 static bool pack_gru(const fenby_kernel *kernel, const fenby_layer *layer, fenby_linear *linears, bool of_state)
 {
     const int groups = layer->groups, channels = layer->channels, inputs = layer->inputs / groups;
-    const int stride = inputs_of(layer, kernel), given = layer->n_shifts * inputs;
-    const int rows = layer->n_shifts * stride, hidden_rows = channels / groups, first_state = of_state ? 0 : rows;
-    const fenby_layer hidden = { .n_shifts = 1, .kt = 1, .kf = 1 };
+    const int given = layer->n_shifts * inputs, rows = rows_of(layer, kernel) * inputs_per_slot(kernel);
+    const int first_state = of_state ? 0 : rows;
+    const fenby_layer hidden = hidden_of(layer);
+    const int hidden_rows = rows_of(&hidden, kernel) * inputs_per_slot(kernel);
     matrix m[N_SUMS];
     bool ok = new_matrix(&m[RESET], rows + hidden_rows, channels, groups, first_state);
     ok &= new_matrix(&m[UPDATE], rows + hidden_rows, channels, groups, first_state);
@@ -318,9 +324,9 @@ static bool pack_gru(const fenby_kernel *kernel, const fenby_layer *layer, fenby
     for (int gate = RESET; ok && gate <= CANDIDATE; gate++) {
         matrix *with_hidden = gate == CANDIDATE ? &m[HIDDEN] : &m[gate];
         size_t first = (size_t)gate * (size_t)channels;
-        fill(&m[gate], 0, layer, inputs, stride, layer->weight + first * (size_t)given, layer->bias + first);
-        fill(with_hidden, gate == CANDIDATE ? 0 : rows, &hidden, hidden_rows, hidden_rows,
-             layer->hidden_weight + first * (size_t)hidden_rows, layer->hidden_bias + first);
+        fill(&m[gate], 0, layer, kernel, inputs, layer->weight + first * (size_t)given, layer->bias + first);
+        fill(with_hidden, gate == CANDIDATE ? 0 : rows, &hidden, kernel, hidden.inputs,
+             layer->hidden_weight + first * (size_t)hidden.inputs, layer->hidden_bias + first);
     }
     for (int i = 0; i < N_SUMS; i++) ok &= pack(&linears[i], kernel, &m[i]);
     return ok;
@@ -333,11 +339,10 @@ static bool pack_layer(fenby_net *net, int i)
     if (layer->kind == FENBY_STACK) return true;
     const bool of_state = is_state(net->weights, i);
     if (layer->kind == FENBY_GRU) return pack_gru(net->kernels[i], layer, linears, of_state);
-    const int inputs = layer->inputs / layer->groups, stride = inputs_of(layer, net->kernels[i]);
-    const int rows = layer->kt * layer->n_shifts * layer->kf * stride;
+    const int rows = rows_of(layer, net->kernels[i]) * inputs_per_slot(net->kernels[i]);
     matrix m;
     if (new_matrix(&m, rows, layer->channels, layer->groups, of_state ? 0 : rows))
-        fill(&m, 0, layer, inputs, stride, layer->weight, layer->bias);
+        fill(&m, 0, layer, net->kernels[i], layer->inputs / layer->groups, layer->weight, layer->bias);
     linears->relu = layer->relu;
     return pack(linears, net->kernels[i], &m);
 }
@@ -351,7 +356,7 @@ static bool new_state(fenby_net *net)
         net->frames[i] = new_floats(ring_floats(net, i));
         if (!net->frames[i]) return false;
         if (!is_read_narrow(net, i)) continue;
-        net->narrow[i] = (uint8_t *)new_floats(ring_bytes(net, i) / sizeof(float));
+        net->narrow[i] = (uint8_t *)new_floats(ring_floats(net, i) / sizeof(float) + 1);
         net->steps[i] = new_floats((size_t)net->streams * (size_t)w->frames[i].n_frames);
         if (!net->narrow[i] || !net->steps[i]) return false;
         clear_narrow(net, i);
@@ -366,20 +371,24 @@ static bool new_state(fenby_net *net)
 
 static bool new_scratch(fenby_net *net)
 {
-    size_t n_runs = 1, n_values = 0;
+    size_t n_runs = 1, n_edge = FENBY_SLOT, n_values = 0;
     for (int i = 0; i < net->weights->n_layers; i++) {
         const fenby_layer *layer = &net->weights->layers[i];
-        size_t runs = (size_t)(layer->kt * layer->n_shifts * layer->kf) + 1;  // 1: a GRU's own last frame
+        if (layer->kind == FENBY_STACK) continue;
+        size_t runs = (size_t)runs_of(layer) + 1;  // 1: a GRU's own last frame
+        size_t edge = (size_t)rows_of(layer, net->kernels[i]) * FENBY_SLOT;
         size_t values = layer->kind == FENBY_GRU ? (size_t)layer->width * (size_t)layer->channels : 0;
         if (n_runs < runs) n_runs = runs;
+        if (n_edge < edge) n_edge = edge;
         if (n_values < values) n_values = values;
     }
     net->runs = calloc(n_runs, sizeof *net->runs);
+    net->edge = calloc(1, n_edge);
     for (int i = 0; i < N_SUMS; i++) {
         net->sums[i] = new_floats(n_values);
         if (!net->sums[i]) return false;
     }
-    return net->runs != NULL;
+    return net->runs && net->edge;
 }
 
 static const fenby_kernel *find_kernel(fenby_simd simd)
@@ -433,6 +442,7 @@ void fenby_net_free(fenby_net *net)
     for (int i = 0; i < FENBY_MAX_OUTPUTS; i++) free(net->outputs[i]);
     for (int i = 0; i < N_SUMS; i++) free(net->sums[i]);
     free(net->runs);
+    free(net->edge);
     free(net);
 }
 
@@ -462,27 +472,41 @@ static void clean_input(fenby_net *net, const float *input)
     narrow_frame(net, 0);
 }
 
-// The runs of a group's taps k0 .. k1 - 1 in frequency, for output positions from first on. Returns how many.
-static int gather_runs(fenby_net *net, int i, int group, int first, int k0, int k1)
+// The taps of a run at the edge of the view, those outside it zeros. frame: position 0 of a group.
+static void copy_edge(const fenby_layer *layer, const char *frame, int position_bytes, int tap_bytes, int first, int k,
+                      int shift, char *to)
+{
+    for (int tap = 0; tap < taps_of_run(layer); tap++, to += tap_bytes) {
+        const int position = first * layer->sf + (k + tap) * layer->df - layer->pad;
+        if (position >= layer->view_first && position < layer->view_end)
+            memcpy(to, frame + (position + shift) * position_bytes, (size_t)tap_bytes);
+        else
+            memset(to, 0, (size_t)tap_bytes);
+    }
+}
+
+// The runs of a group, for output positions from first on, or for that one alone if it is at the edge. Returns how many.
+static int gather_runs(fenby_net *net, int i, int group, int first, bool at_edge)
 {
     const fenby_layer *layer = &net->weights->layers[i];
     const fenby_kernel *kernel = net->kernels[i];
-    const int inputs = inputs_of(layer, kernel), per_slot = inputs_per_slot(kernel);
-    const int position_bytes = inputs * layer->groups * bytes_per_input(kernel);
-    int n = 0, side_by_side = layer->df == 1 && layer->groups == 1 ? k1 - k0 : 1;
+    const int tap_bytes = layer->inputs / layer->groups * bytes_per_input(kernel);
+    const int position_bytes = tap_bytes * layer->groups, taps = taps_of_run(layer), slots = slots_of_run(layer, kernel);
+    int n = 0;
     for (int t = 0; t < layer->kt; t++) {
         const int age = (layer->kt - 1 - t) * layer->dt;
-        const char *frame = inputs_at(net, kernel, layer->source, age);
-        frame += group * inputs * bytes_per_input(kernel);
+        const char *frame = (const char *)inputs_at(net, kernel, layer->source, age) + group * tap_bytes;
         const float step = kernel->narrow ? net->steps[layer->source][frame_number(net, layer->source, age)] : 1;
         for (int j = 0; j < layer->n_shifts; j++)
-            for (int k = k0; k < k1; k += side_by_side) {
-                int position = first * layer->sf + k * layer->df - layer->pad + layer->shifts[j];
-                net->runs[n++] = (fenby_run){
-                    .input = frame + position * position_bytes,
+            for (int k = 0; k < layer->kf; k += taps, n++) {
+                char *copy = net->edge + n * slots * FENBY_SLOT;
+                const int position = first * layer->sf + k * layer->df - layer->pad + layer->shifts[j];
+                if (at_edge) copy_edge(layer, frame, position_bytes, tap_bytes, first, k, layer->shifts[j], copy);
+                net->runs[n] = (fenby_run){
+                    .input = at_edge ? copy : frame + position * position_bytes,
                     .stride = layer->sf * position_bytes,
-                    .length = side_by_side * inputs / per_slot,
-                    .row = ((t * layer->n_shifts + j) * layer->kf + k) * inputs / per_slot,
+                    .length = slots,
+                    .row = n * slots,
                     .step = step,
                 };
             }
@@ -490,15 +514,14 @@ static int gather_runs(fenby_net *net, int i, int group, int first, int k0, int 
     return n;
 }
 
-// Which taps lie in view at an output position, and up to where the same holds: the positions at the edge of a
-// stack's view, where some fall outside, go one by one.
-static int taps_in_view(const fenby_layer *layer, int first, int *k0, int *k1)
+// Whether some taps of an output position lie outside the view; and up to where the same holds: the positions at the edge
+// of a stack's view go one by one.
+static int same_view(const fenby_layer *layer, int first, bool *at_edge)
 {
-    int at = first * layer->sf - layer->pad, last = (layer->kf - 1) * layer->df;
-    for (*k0 = 0; *k0 < layer->kf && at + *k0 * layer->df < layer->view_first;) ++*k0;
-    for (*k1 = layer->kf; *k1 > *k0 && at + (*k1 - 1) * layer->df >= layer->view_end;) --*k1;
-    if (*k0 > 0 || *k1 < layer->kf) return first + 1;
-    int end = (layer->view_end - 1 - last + layer->pad) / layer->sf + 1;
+    const int at = first * layer->sf - layer->pad, last = (layer->kf - 1) * layer->df;
+    *at_edge = at < layer->view_first || at + last >= layer->view_end;
+    if (*at_edge) return first + 1;
+    const int end = (layer->view_end - 1 - last + layer->pad) / layer->sf + 1;
     return end < layer->width ? end : layer->width;
 }
 
@@ -513,9 +536,9 @@ static void convolve(fenby_net *net, int i)
         linear.output = frame_at(net, i + 1, 0) + channel;
         linear.residual = layer->skip ? frame_at(net, i + 1 - layer->skip, 0) + channel : NULL;
         for (int first = 0, end; first < layer->width; first = end) {
-            int k0, k1;
-            end = taps_in_view(layer, first, &k0, &k1);
-            linear.n_runs = gather_runs(net, i, group, first, k0, k1);
+            bool at_edge;
+            end = same_view(layer, first, &at_edge);
+            linear.n_runs = gather_runs(net, i, group, first, at_edge);
             net->kernels[i]->linear(&linear, first, end);
         }
     }
@@ -538,15 +561,16 @@ static void recur(fenby_net *net, int i)
     size_t n = (size_t)layer->width * (size_t)layer->channels;
     const fenby_kernel *kernel = net->kernels[i];
     const char *old_inputs = inputs_at(net, kernel, i + 1, 1);
-    const int bytes = bytes_per_input(kernel), per_slot = inputs_per_slot(kernel);
+    const int bytes = bytes_per_input(kernel);
+    const fenby_layer of_state = hidden_of(layer);
     for (int group = 0; group < layer->groups; group++) {
-        const int n_runs = gather_runs(net, i, group, 0, 0, 1), length = layer->channels / layer->groups;
+        const int n_runs = gather_runs(net, i, group, 0, false);
         fenby_run *hidden = &net->runs[n_runs];
         *hidden = (fenby_run){
-            .input = old_inputs + group * length * bytes,
+            .input = old_inputs + group * of_state.inputs * bytes,
             .stride = layer->channels * bytes,
-            .length = length / per_slot,
-            .row = layer->n_shifts * inputs_of(layer, kernel) / per_slot,
+            .length = rows_of(&of_state, kernel),
+            .row = rows_of(layer, kernel),
             .step = 1 / state_steps,
         };
         sum(net, i, group, RESET, net->runs, n_runs + 1);
