@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exponent.h"
 #include "features.h"
 #include "heads.h"
 #include "looks.h"
@@ -45,10 +46,10 @@ void fenby_attack_reset(fenby_attack *attack)
     *attack = (fenby_attack){.frames_in_hop = attack->frames_in_hop};
 }
 
-// 10^(dB / 20) of a level of (dB + 100) / 100.
-static float amplitude(float level)
+// 10^(dB / 20) of levels of (dB + 100) / 100, in place.
+static void to_amplitudes(float *levels, int n)
 {
-    return exp2f((level - 1) * 16.609640f);
+    for (int i = 0; i < n; i++) levels[i] = fenby_exp2((levels[i] - 1) * 16.609640f);
 }
 
 void fenby_attack_push(fenby_attack *attack, const float *frame)
@@ -57,12 +58,13 @@ void fenby_attack_push(fenby_attack *attack, const float *frame)
     float *own = attack->own[attack->last], *bright = attack->bright[attack->last];
     for (int key = 0; key < FENBY_N_KEYS; key++) {
         const float *bin = frame + FENBY_BINS_PER_KEY * key * FENBY_N_RESOLUTIONS + FENBY_LONG_WINDOWS;
-        float most = bin[0];
-        for (int i = 1; i < FENBY_BINS_PER_KEY; i++) most = fmaxf(most, bin[i * FENBY_N_RESOLUTIONS]);
-        own[key] = amplitude(most);
+        own[key] = bin[0];
+        for (int i = 1; i < FENBY_BINS_PER_KEY; i++)
+            if (bin[i * FENBY_N_RESOLUTIONS] > own[key]) own[key] = bin[i * FENBY_N_RESOLUTIONS];
     }
-    for (int i = 0; i < N_BRIGHT; i++)
-        bright[i] = amplitude(frame[(BRIGHT_BIN + i) * FENBY_N_RESOLUTIONS + FENBY_SHORT_WINDOWS]);
+    for (int i = 0; i < N_BRIGHT; i++) bright[i] = frame[(BRIGHT_BIN + i) * FENBY_N_RESOLUTIONS + FENBY_SHORT_WINDOWS];
+    to_amplitudes(own, FENBY_N_KEYS);
+    to_amplitudes(bright, N_BRIGHT);
 }
 
 static int row(const fenby_attack *attack, int frames_ago)

@@ -5,10 +5,10 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "exponent.h"
 #include "lanes.h"
 #include "sliding_dft.h"
 
@@ -192,28 +192,12 @@ void fenby_cqt_reset(fenby_cqt *cqt)
     fenby_sliding_dft_reset(cqt->sliding);
 }
 
-// log2 of a positive normal number, to 1e-7: exponent apart, then the series of artanh on sqrt(1/2) .. sqrt(2).
-// Unlike the library's it has no branch, so that the compiler makes vectors of the loop around it.
-static inline float log2_fast(float x)
-{
-    const int32_t root_half = 0x3f3504f3;
-    int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    const int32_t exponent = (bits - root_half) >> 23;
-    bits -= exponent * (1 << 23);
-    float m;
-    memcpy(&m, &bits, sizeof m);
-    const float t = (m - 1) / (m + 1), t2 = t * t;
-    const float series = t * (1 + t2 * (1 / 3.0f + t2 * (1 / 5.0f + t2 * (1 / 7.0f))));
-    return (float)exponent + 2 * (float)M_LOG2E * series;
-}
-
 // Power to level, in place: (dB + 100) / 100, clipped.
 static void to_levels(float *values, int count)
 {
     const float db_per_octave = 3.01029996f;  // 10 log10(2)
     for (int i = 0; i < count; i++) {
-        const float db = db_per_octave * log2_fast(values[i] + 1e-10f);
+        const float db = db_per_octave * fenby_log2(values[i] + 1e-10f);
         const float level = (db - FENBY_FLOOR_DB) / -FENBY_FLOOR_DB;
         const float not_below = level > 0 ? level : 0;
         values[i] = not_below < 1.2f ? not_below : 1.2f;

@@ -12,6 +12,8 @@ enum {
     HIGHEST_BIN = 220,  // 1.9 kHz: above it partials are stretched
     MEMORY_HOPS = 1723,  // 20 s
     FEWEST_HOPS = 86,    // 1 s of sound, before anything is believed
+    MOST_BINS = 5,       // of a move: 415 Hz and half a semitone
+    BEYOND = (MOST_BINS + 1) * FENBY_N_RESOLUTIONS,
 };
 
 static const float weakest_peak = 0.35f;    // -65 dB
@@ -60,23 +62,17 @@ static float heard_cents(const fenby_tuning *tuning, float set_cents)
     return fminf(fmaxf(remainderf(cents, 100), -farthest_cents), farthest_cents);
 }
 
-static float between(const float *frame, float bin, int resolution)
-{
-    const float inside = fminf(fmaxf(bin, 0), FENBY_N_BINS - 1);
-    const int below = inside < FENBY_N_BINS - 2 ? (int)inside : FENBY_N_BINS - 2;
-    const float *value = frame + below * FENBY_N_RESOLUTIONS + resolution;
-    return value[0] + (inside - (float)below) * (value[FENBY_N_RESOLUTIONS] - value[0]);
-}
-
+// Each bin is where the frame was so many cents above it, between two bins; beyond its ends it goes on as it ends.
 static void move(float *frame, float cents)
 {
     if (cents == 0) return;
-    float before[FENBY_N_FEATURES];
-    memcpy(before, frame, sizeof before);
-    for (int bin = 0; bin < FENBY_N_BINS; bin++) {
-        for (int r = 0; r < FENBY_N_RESOLUTIONS; r++)
-            frame[bin * FENBY_N_RESOLUTIONS + r] = between(before, (float)bin + cents / cents_per_bin, r);
-    }
+    const float bins = fminf(fmaxf(cents / cents_per_bin, -MOST_BINS), MOST_BINS), whole = floorf(bins), share = bins - whole;
+    float before[BEYOND + FENBY_N_FEATURES + BEYOND];
+    memcpy(before + BEYOND, frame, FENBY_N_FEATURES * sizeof *frame);
+    for (int i = BEYOND - 1; i >= 0; i--) before[i] = before[i + FENBY_N_RESOLUTIONS];
+    for (int i = BEYOND + FENBY_N_FEATURES; i < 2 * BEYOND + FENBY_N_FEATURES; i++) before[i] = before[i - FENBY_N_RESOLUTIONS];
+    const float *from = before + BEYOND + (int)whole * FENBY_N_RESOLUTIONS;
+    for (int i = 0; i < FENBY_N_FEATURES; i++) frame[i] = from[i] + share * (from[i + FENBY_N_RESOLUTIONS] - from[i]);
 }
 
 static float set_cents_of(float a4_hz)

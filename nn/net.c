@@ -594,7 +594,7 @@ static void write_outputs(fenby_net *net)
         const fenby_head_output *from = &w->outputs[i];
         int n = from->output.channels;
         for (int p = 0; p < width; p++)
-            memcpy(net->outputs[i] + p * n, head + p * channels + from->first, (size_t)n * sizeof *head);
+            for (int c = 0; c < n; c++) net->outputs[i][p * n + c] = head[p * channels + from->first + c];
         if (from->sigmoid) net->kernel->sigmoid(net->outputs[i], (size_t)width * (size_t)n);
     }
 }
