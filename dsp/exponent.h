@@ -32,8 +32,8 @@ static inline float fenby_exp2(float x)
     const float t = (x - (float)(biased - 127)) * (float)M_LN2;
     float whole;
     memcpy(&whole, &bits, sizeof whole);
-    const float series = 1 + t * (1 + t * (1 / 2.0f + t * (1 / 6.0f + t * (1 / 24.0f + t * (1 / 120.0f + t * (1 / 720.0f))))));
-    return whole * series;
+    const float higher = 1 / 24.0f + t * (1 / 120.0f + t * (1 / 720.0f + t * (1 / 5040.0f)));
+    return whole * (1 + t * (1 + t * (1 / 2.0f + t * (1 / 6.0f + t * higher))));
 }
 
 #endif
