@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: ISC
 // The arithmetic of net.c, once for each kind of vector unit. kernel_body.h is the one implementation;
-// kernel_scalar.c, kernel_avx2.c, kernel_avx512.c, kernel_avx512_vnni.c and kernel_neon.c compile it for their vectors.
+// the other files compile it for their vectors.
 //
-// All but the scalar one and the narrow one use fused multiply-adds in the same order and so give the same bits.
+// All but the scalar one and the narrow ones use fused multiply-adds in the same order and so give the same bits.
 // A narrow kernel multiplies whole numbers of eight bits, four in each slot of 32 bits: a quarter of the instructions for a
-// posterior that differs in the third digit. Inputs are counted in steps of a 255th of the largest one in their frame,
+// posterior that differs in the third digit. Inputs are counted in steps of a 255th (ARM: 127th) of the largest one in their frame,
 // weights in steps of a 127th of the largest one of their output channel (after Jacob et al., "Quantization and training
 // of neural networks for efficient integer-arithmetic-only inference", CVPR 2018, section 2.1, with steps that follow the
 // sound, so that none need be calibrated); what they come to is exact until a frame's sum becomes a float.
@@ -20,8 +20,7 @@ enum {
     // No vector unit has more lanes: buffers whose tail is read or written as a vector have this much to spare.
     FENBY_MAX_LANES = 16,
     FENBY_SLOT = sizeof(float),  // bytes: one float, or four bytes of a narrow kernel
-    FENBY_INPUT_STEPS = 255,     // of a narrow kernel: the largest input, unsigned
-    FENBY_WEIGHT_STEPS = 127,    // and the largest weight, of either sign
+    FENBY_WEIGHT_STEPS = 127,    // of a narrow kernel: the largest weight, of either sign
 };
 
 // A stretch of inputs that lie side by side in memory and meet neighbouring rows of the weights.
@@ -60,10 +59,12 @@ typedef struct fenby_kernel {
     // In place. The last vector is read and written whole.
     void (*sigmoid)(float *values, size_t n);
 
-    // A narrow kernel's: the largest of n floats and 0; n floats in steps, so many to 1, added to zero and rounded, within
-    // 0 .. FENBY_INPUT_STEPS; and the kernel for layers that it cannot take. NULL in the others.
+    // A narrow kernel's: the largest of n floats and 0; n floats in steps, so many to 1, rounded and added to zero, within
+    // what its bytes hold; the steps of the largest input, and the byte that is a state's 0; and the kernel for layers that it
+    // cannot take. NULL and 0 in the others.
     float (*largest)(const float *values, size_t n);
     void (*narrow)(const float *from, size_t n, float steps, int zero, uint8_t *to);
+    int input_steps, state_zero;
     const struct fenby_kernel *(*wide)(void);
 } fenby_kernel;
 
@@ -87,8 +88,10 @@ static inline fenby_column fenby_kernel_column(const fenby_kernel *kernel, int r
 // NULL where this machine has no such unit.
 const fenby_kernel *fenby_kernel_scalar(void);
 const fenby_kernel *fenby_kernel_avx2(void);
+const fenby_kernel *fenby_kernel_avx2_vnni(void);
 const fenby_kernel *fenby_kernel_avx512(void);
 const fenby_kernel *fenby_kernel_avx512_vnni(void);
 const fenby_kernel *fenby_kernel_neon(void);
+const fenby_kernel *fenby_kernel_neon_dot(void);
 
 #endif

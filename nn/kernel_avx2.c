@@ -1,21 +1,11 @@
 // SPDX-License-Identifier: ISC
-// AVX2 and FMA: 8 lanes, 12 of the 16 registers hold sums.
+// AVX2 and FMA.
 #include "kernel.h"
 
 #ifdef __x86_64__
-#include <immintrin.h>
+#include "kernel_avx2.h"
 
-#define VEC __m256
-#define LANES 8
 #define TARGET __attribute__((target("avx2,fma")))
-#define POSITIONS 6
-#define VECTORS 2
-#define LOAD _mm256_loadu_ps
-#define STORE _mm256_storeu_ps
-#define SET1 _mm256_set1_ps
-#define FMA _mm256_fmadd_ps
-#define MIN _mm256_min_ps
-#define MAX _mm256_max_ps
 
 #include "kernel_body.h"
 

@@ -3,8 +3,6 @@
 #include "kernel.h"
 
 #ifdef __x86_64__
-#include <string.h>
-
 #include "kernel_avx512.h"
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vnni")))
@@ -15,19 +13,14 @@
 #define SET1_SLOT(at) _mm512_set1_epi32(slot_at(at))
 #define DOT(a, b, sum) _mm512_dpbusd_epi32(sum, a, b)
 #define FLOATS _mm512_cvtepi32_ps
-#define ALSO .largest = largest, .narrow = narrow, .wide = fenby_kernel_avx512
-
-// Slots begin at any byte.
-static inline int32_t slot_at(const char *at)
-{
-    int32_t slot;
-    memcpy(&slot, at, sizeof slot);
-    return slot;
-}
+#define ALSO .largest = largest, .narrow = narrow, .input_steps = MOST_BYTE, .state_zero = 128, .wide = fenby_kernel_avx512
 
 #include "kernel_body.h"
 
-enum { AT_ONCE = 4 };  // vectors: of bytes they make one
+enum {
+    AT_ONCE = 4,  // vectors: of bytes they make one
+    MOST_BYTE = 255,
+};
 
 // The first of n values, zeros behind them.
 INLINE __m512 load_some(const float *values, size_t n)
@@ -51,7 +44,7 @@ KERNEL_CODE float largest(const float *values, size_t n)
 
 INLINE __m512i whole(__m512 value, float steps, int zero)
 {
-    const __m512 most = SET1(FENBY_INPUT_STEPS);  // of Inf, too
+    const __m512 most = SET1(MOST_BYTE);  // of Inf, too
     return _mm512_add_epi32(_mm512_cvtps_epi32(MIN(value * SET1(steps), most)), _mm512_set1_epi32(zero));
 }
 

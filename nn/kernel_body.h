@@ -30,6 +30,14 @@
 #define KERNEL_CODE static TARGET __attribute__((no_sanitize("thread")))
 #define INLINE KERNEL_CODE inline __attribute__((always_inline))
 
+// Slots begin at any byte.
+INLINE int32_t slot_at(const char *at)
+{
+    int32_t slot;
+    memcpy(&slot, at, sizeof slot);
+    return slot;
+}
+
 INLINE void store_some(float *to, VEC value, int n)
 {
     if (n >= LANES) {

@@ -124,9 +124,7 @@ static int rows_of(const fenby_layer *layer, const fenby_kernel *kernel)
 
 // --- narrow frames -----------------------------------------------------------------------------------------------
 
-// A GRU's state is within -1 .. 1 and has steps of its own.
-static const int state_zero = 128;
-static const float state_steps = 127;
+static const float state_steps = 127;  // a GRU's state is within -1 .. 1 and has steps of its own
 
 static bool is_state(const fenby_weights *w, int index)
 {
@@ -150,7 +148,7 @@ static const fenby_kernel *kernel_of(const fenby_net *net, int i)
     const int state = layer->kind == FENBY_GRU ? layer->channels / layer->groups : 0;
     const int64_t inputs = (int64_t)rows_of(layer, net->kernel) * FENBY_SLOT + state;
     const bool fits = (whole_state || is_never_negative(w, layer->source)) && fills && state % FENBY_SLOT == 0 &&
-                      inputs <= INT32_MAX / (FENBY_INPUT_STEPS * FENBY_WEIGHT_STEPS);
+                      inputs <= INT32_MAX / (net->kernel->input_steps * FENBY_WEIGHT_STEPS);
     return fits ? net->kernel : net->kernel->wide();
 }
 
@@ -170,14 +168,14 @@ static void narrow_frame(fenby_net *net, int index)
     const size_t n = (size_t)(f->width * f->channels);
     const float *frame = frame_at(net, index, 0);
     uint8_t *to = narrow_at(net, index, 0);
-    const bool state = is_state(net->weights, index);
-    if (state) {
-        net->kernel->narrow(frame, n, state_steps, state_zero, to);
+    const fenby_kernel *kernel = net->kernel;
+    if (is_state(net->weights, index)) {
+        kernel->narrow(frame, n, state_steps, kernel->state_zero, to);
     } else {
-        const float largest = fminf(net->kernel->largest(frame, n), FLT_MAX);
-        const bool has_steps = largest > FLT_MIN * FENBY_INPUT_STEPS;
-        net->steps[index][frame_number(net, index, 0)] = has_steps ? largest / FENBY_INPUT_STEPS : 0;
-        net->kernel->narrow(frame, n, has_steps ? FENBY_INPUT_STEPS / largest : 0, 0, to);
+        const float largest = fminf(kernel->largest(frame, n), FLT_MAX), steps = (float)kernel->input_steps;
+        const bool has_steps = largest > FLT_MIN * steps;
+        net->steps[index][frame_number(net, index, 0)] = has_steps ? largest / steps : 0;
+        kernel->narrow(frame, n, has_steps ? steps / largest : 0, 0, to);
     }
 }
 
@@ -187,7 +185,7 @@ static void clear_narrow(fenby_net *net, int index)
     if (!net->narrow[index]) return;
     const bool state = is_state(net->weights, index);
     const size_t frames = (size_t)net->streams * (size_t)net->weights->frames[index].n_frames;
-    memset(net->narrow[index], state ? state_zero : 0, ring_floats(net, index));
+    memset(net->narrow[index], state ? net->kernel->state_zero : 0, ring_floats(net, index));
     for (size_t i = 0; i < frames; i++) net->steps[index][i] = state ? 1 / state_steps : 0;
 }
 
@@ -257,7 +255,8 @@ static float step_of(const float *row, int inputs)
 // One channel's weights in steps, four to a slot. What one loses in rounding the next one makes up for: neighbours meet much
 // the same inputs, none of which are negative, so that errors of one sign would add up. What the state's zero adds to every
 // sum is taken off the bias.
-static void pack_narrow(const matrix *m, const float *row, fenby_column column, float *weights, float *bias, float *step)
+static void pack_narrow(const fenby_kernel *kernel, const matrix *m, const float *row, fenby_column column, float *weights,
+                        float *bias, float *step)
 {
     *step = step_of(row, m->inputs);
     int of_state = 0;
@@ -271,7 +270,7 @@ static void pack_narrow(const matrix *m, const float *row, fenby_column column, 
         ((int8_t *)slot)[i % FENBY_SLOT] = (int8_t)whole;
         if (i >= m->first_state) of_state += (int)whole;
     }
-    *bias -= (float)(of_state * state_zero) * *step / state_steps;
+    *bias -= (float)(of_state * kernel->state_zero) * *step / state_steps;
 }
 
 // Packs a matrix, whose memory is no longer needed then.
@@ -295,7 +294,7 @@ static bool pack(fenby_linear *all, const fenby_kernel *kernel, matrix *m)
         float *to = (float *)group.weights, *to_bias = (float *)group.bias + channel;
         *to_bias = m->bias[i];
         if (kernel->narrow)
-            pack_narrow(m, row, column, to, to_bias, (float *)group.steps + channel);
+            pack_narrow(kernel, m, row, column, to, to_bias, (float *)group.steps + channel);
         else
             for (int k = 0; k < m->inputs; k++) to[column.first + (size_t)k * column.step] = row[k];
     }
@@ -395,13 +394,14 @@ static const fenby_kernel *find_kernel(fenby_simd simd)
 {
     const fenby_kernel *(*const kernels[])(void) = {
         [FENBY_SIMD_SCALAR] = fenby_kernel_scalar, [FENBY_SIMD_AVX2] = fenby_kernel_avx2,
-        [FENBY_SIMD_AVX512] = fenby_kernel_avx512, [FENBY_SIMD_AVX512_VNNI] = fenby_kernel_avx512_vnni,
-        [FENBY_SIMD_NEON] = fenby_kernel_neon,
+        [FENBY_SIMD_AVX2_VNNI] = fenby_kernel_avx2_vnni, [FENBY_SIMD_AVX512] = fenby_kernel_avx512,
+        [FENBY_SIMD_AVX512_VNNI] = fenby_kernel_avx512_vnni, [FENBY_SIMD_NEON] = fenby_kernel_neon,
+        [FENBY_SIMD_NEON_DOT] = fenby_kernel_neon_dot,
     };
     // cppcheck-suppress uninitvar ; it does not read the places in the list
     if (simd != FENBY_SIMD_BEST) return kernels[simd]();
     const fenby_simd best_first[] = {
-        FENBY_SIMD_AVX512_VNNI, FENBY_SIMD_AVX512, FENBY_SIMD_AVX2, FENBY_SIMD_NEON,
+        FENBY_SIMD_AVX512_VNNI, FENBY_SIMD_AVX2_VNNI, FENBY_SIMD_AVX512, FENBY_SIMD_AVX2, FENBY_SIMD_NEON_DOT, FENBY_SIMD_NEON,
     };
     for (size_t i = 0; i < sizeof best_first / sizeof *best_first; i++)
         if (kernels[best_first[i]]()) return kernels[best_first[i]]();

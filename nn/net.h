@@ -22,9 +22,11 @@ typedef enum {
     FENBY_SIMD_BEST,
     FENBY_SIMD_SCALAR,
     FENBY_SIMD_AVX2,
+    FENBY_SIMD_AVX2_VNNI,    // narrow: see kernel.h
     FENBY_SIMD_AVX512,
-    FENBY_SIMD_AVX512_VNNI,  // narrow: see kernel.h
-    FENBY_SIMD_NEON
+    FENBY_SIMD_AVX512_VNNI,  // narrow
+    FENBY_SIMD_NEON,
+    FENBY_SIMD_NEON_DOT,     // narrow
 } fenby_simd;
 
 // State for these weights, which must outlive it. Streams, 1 and more, are sequences of hops that take turns: each call
@@ -42,11 +44,11 @@ void fenby_net_process(fenby_net *net, const float *input);
 // After _process: the named output i (as fenby_weights_output numbers them), float[width][channels].
 const float *fenby_net_output(const fenby_net *net, size_t output);
 
-// Whether this machine's best arithmetic is several times as fast as the others: dot products of bytes by two wide units
-// (AMD's CPUs with AVX-512; Intel's have one).
+// Whether this machine's best arithmetic leaves time to listen twice as often: dot products of bytes on AMD's CPUs with
+// AVX-512. (On Intel's servers that took up to 0.03 of a core when they were busy.)
 bool fenby_net_is_quick(void);
 
-// "avx512_vnni", "avx512", "avx2", "neon" or "scalar".
+// "avx512_vnni", "avx512", "avx2_vnni", "avx2", "neon_dot", "neon" or "scalar".
 const char *fenby_net_simd_name(const fenby_net *net);
 
 #endif

@@ -9,15 +9,23 @@
 #include "tests/test.h"
 
 static const uint64_t golden_features = 0x676f6c64656e;
-enum { N_SIMDS = 5 };
+enum { N_SIMDS = 7 };
 static const fenby_simd all_simds[N_SIMDS] = {
-    FENBY_SIMD_SCALAR, FENBY_SIMD_AVX2, FENBY_SIMD_AVX512, FENBY_SIMD_NEON, FENBY_SIMD_AVX512_VNNI,
+    FENBY_SIMD_SCALAR, FENBY_SIMD_AVX2, FENBY_SIMD_AVX512, FENBY_SIMD_NEON,
+    FENBY_SIMD_AVX512_VNNI, FENBY_SIMD_AVX2_VNNI, FENBY_SIMD_NEON_DOT,
 };
 
 static bool is_narrow(fenby_simd simd)
 {
-    return simd == FENBY_SIMD_AVX512_VNNI;
+    return simd == FENBY_SIMD_AVX512_VNNI || simd == FENBY_SIMD_AVX2_VNNI || simd == FENBY_SIMD_NEON_DOT;
 }
+
+// Of what narrow kernels read: ARM's dot products are of signed bytes.
+#ifdef __aarch64__
+static const int input_steps = 127;
+#else
+static const int input_steps = 255;
+#endif
 
 static fnw file;
 
@@ -260,7 +268,7 @@ static int source_of(int i)
     return i > 0 && model.layers[i - 1].kind == FENBY_STACK ? i - 1 : i;
 }
 
-// What a narrow kernel reads: whole steps, a 255th of the largest value of the frame, of a GRU's state a 127th of 1.
+// What a narrow kernel reads: whole steps, so many to the largest value of the frame, of a GRU's state 127 to 1.
 static double input_in_steps(int i, int t, int p, int c, int in_width)
 {
     const double value = read_value(i, t, p, c, in_width);
@@ -271,7 +279,7 @@ static double input_in_steps(int i, int t, int p, int c, int in_width)
     double most = 0;
     for (int q = 0; q < width; q++)
         for (int d = 0; d < channels; d++) most = fmax(most, model.values[source][t][q][d]);
-    return rint(value * 255 / most) * most / 255;
+    return rint(value * input_steps / most) * most / input_steps;
 }
 
 enum { MAX_ROW = 3 * MAX_CHANNELS * 3 * 5 };
@@ -433,13 +441,18 @@ static void test_random_networks(void)
         }
         if (fenby_kernel_avx2() && fenby_kernel_avx512())
             CHECK(memcmp(results[1], results[2], sizeof results[1]) == 0, "network %d: avx2, avx512", number);
+        if (fenby_kernel_avx512_vnni() && fenby_kernel_avx2_vnni())
+            CHECK(memcmp(results[4], results[5], sizeof results[4]) == 0, "network %d: avx512_vnni, avx2_vnni", number);
         fenby_weights_free(w);
     }
     CHECK(n_gru > 40 && n_stack > 40 && n_skip > 20 && n_groups > 40,
           "%d GRUs, %d stacks, %d skips, %d in groups", n_gru, n_stack, n_skip, n_groups);
     CHECK(n_narrow_layers > 150, "%d narrow layers", n_narrow_layers);
-    if (fenby_kernel_avx512_vnni())
-        CHECK(n_narrow_exact > 150, "%d networks of 200 as computed with rounding", n_narrow_exact);
+    const int n_narrow_kernels = (fenby_kernel_avx512_vnni() != NULL) + (fenby_kernel_avx2_vnni() != NULL) +
+                                 (fenby_kernel_neon_dot() != NULL);
+    if (n_narrow_kernels)
+        CHECK(n_narrow_exact > 150 * n_narrow_kernels, "%d networks of %d as computed with rounding", n_narrow_exact,
+              200 * n_narrow_kernels);
 }
 
 // Bytes hold the nearest whole number of steps, within their range, and nothing is written beyond them.
@@ -456,12 +469,13 @@ static void test_narrow(const fenby_kernel *kernel)
         for (size_t i = 0; i < n; i++) most = fmaxf(most, from[i]);
         CHECK(kernel->largest(from, n) == most, "%zu values: %g, not %g", n, (double)kernel->largest(from, n), (double)most);
         memset(bytes, 0xab, sizeof bytes);
-        const int zero = n % 2 ? 128 : 0;
+        const int zero = n % 2 ? kernel->state_zero : 0;
         kernel->narrow(from, n, steps, zero, bytes);
         size_t wrong = 0;
         for (size_t i = 0; i < MOST + 64; i++) {
-            const double whole = i < n ? fmin(fmax(rintf(from[i] * steps) + zero, 0), 255) : 0xab;
-            wrong += bytes[i] != whole;
+            const double least = kernel->state_zero ? 0 : -128, most_byte = kernel->state_zero ? 255 : 127;
+            const double whole = i < n ? fmin(fmax(rintf(from[i] * steps) + zero, least), most_byte) : 0xab;
+            wrong += bytes[i] != (uint8_t)(int)whole;
         }
         CHECK(wrong == 0, "%zu of %zu wrong", wrong, n);
     }
@@ -618,6 +632,8 @@ static void test_choice(void)
 {
     fenby_weights *w = load_golden("net_gru");
     const fenby_kernel *best = fenby_kernel_avx512_vnni() ? fenby_kernel_avx512_vnni()
+                               : fenby_kernel_avx2_vnni() ? fenby_kernel_avx2_vnni()
+                               : fenby_kernel_neon_dot() ? fenby_kernel_neon_dot()
                                : fenby_kernel_avx512() ? fenby_kernel_avx512()
                                : fenby_kernel_avx2() ? fenby_kernel_avx2()
                                : fenby_kernel_neon() ? fenby_kernel_neon()
@@ -626,7 +642,7 @@ static void test_choice(void)
     REQUIRE(net, "a network");
     CHECK(strcmp(fenby_net_simd_name(net), best->name) == 0, "%s is not the best", fenby_net_simd_name(net));
     fenby_net_free(net);
-    static const char *const names[] = { "scalar", "avx2", "avx512", "neon", "avx512_vnni" };
+    static const char *const names[] = { "scalar", "avx2", "avx512", "neon", "avx512_vnni", "avx2_vnni", "neon_dot" };
     int found = 0;
     for (int s = 0; s < N_SIMDS; s++) {
         net = fenby_net_new(w, 1, all_simds[s]);
@@ -674,6 +690,8 @@ int main(void)
     for (int s = 0; s < N_SIMDS; s++) test_decay(all_simds[s]);
     test_random_networks();
     test_narrow(fenby_kernel_avx512_vnni());
+    test_narrow(fenby_kernel_avx2_vnni());
+    test_narrow(fenby_kernel_neon_dot());
     test_choice();
     test_allocations();
     return test_report();

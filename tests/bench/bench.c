@@ -213,7 +213,8 @@ int main(int argc, char **argv)
         fenby_simd simd;
         const char *name;
     } kinds[] = {{FENBY_SIMD_AVX512_VNNI, "3 net, avx512_vnni"}, {FENBY_SIMD_AVX512, "3 net, avx512"},
-                 {FENBY_SIMD_AVX2, "3 net, avx2"}, {FENBY_SIMD_NEON, "3 net, neon"},
+                 {FENBY_SIMD_AVX2_VNNI, "3 net, avx2_vnni"}, {FENBY_SIMD_AVX2, "3 net, avx2"},
+                 {FENBY_SIMD_NEON_DOT, "3 net, neon_dot"}, {FENBY_SIMD_NEON, "3 net, neon"},
                  {FENBY_SIMD_SCALAR, "3 net, scalar"}};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         fenby_net *net = fenby_net_new(weights, 1, kinds[k].simd);
