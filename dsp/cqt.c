@@ -192,12 +192,15 @@ void fenby_cqt_reset(fenby_cqt *cqt)
     fenby_sliding_dft_reset(cqt->sliding);
 }
 
+// A hair less than -100 dB, so that silence reads 0 however sums are rounded.
+static const float least_power = 0.99999e-10f;
+
 // Power to level, in place: (dB + 100) / 100, clipped.
 static void to_levels(float *values, int count)
 {
     const float db_per_octave = 3.01029996f;  // 10 log10(2)
     for (int i = 0; i < count; i++) {
-        const float db = db_per_octave * fenby_log2(values[i] + 1e-10f);
+        const float db = db_per_octave * fenby_log2(values[i] + least_power);
         const float level = (db - FENBY_FLOOR_DB) / -FENBY_FLOOR_DB;
         const float not_below = level > 0 ? level : 0;
         values[i] = not_below < 1.2f ? not_below : 1.2f;
