@@ -89,6 +89,10 @@ def fits(y):
     return y.device.type == 'cpu' and y.dtype == torch.bfloat16 and y.shape[1] in (32, 64)
 
 
+def fits_gru(x, layer):
+    return x.device.type == 'cpu' and layer.hidden_size in (32, 64)
+
+
 def norm_add_relu(y, norm, skip, past):
     """relu(norm(y) + skip) after `past` frames of zeros; skip may begin with such frames too."""
     return _NormAddRelu.apply(y, norm.weight, norm.bias, norm, skip, past)

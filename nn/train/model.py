@@ -21,6 +21,16 @@ import export
 import fused
 
 
+def number_type(device):
+    """What to train in: bfloat16 on a GPU and on a CPU that multiplies it; other CPUs imitate it and take twice as long as in
+    float32."""
+    if device != 'cpu':
+        return torch.bfloat16
+    with open('/proc/cpuinfo') as info:
+        words = set(info.read().split())
+    return torch.bfloat16 if words & {'amx_bf16', 'avx512_bf16', 'bf16'} else torch.float32
+
+
 class Conv(nn.Module):
     """Convolution and batch norm. The past of a causal convolution is put before the input by the layer before it."""
 
@@ -60,7 +70,7 @@ class Gru(nn.Module):
 
     def group(self, x, gru):
         b, c, t, w = x.shape
-        if self.training and fused.fits(x) and gru.hidden_size in (32, 64):
+        if self.training and fused.fits_gru(x, gru):
             return fused.gru(x, gru)
         with torch.autocast(x.device.type, enabled=False):  # PyTorch 1.13 has no recurrent layers in bfloat16 on a CPU
             y, _ = gru(x.float().permute(0, 3, 2, 1).reshape(b * w, t, c))

@@ -11,7 +11,7 @@ import torch
 import config
 import features
 import fnw
-from model import of_weights
+from model import number_type, of_weights
 
 # What it teaches, and how many channels that has. Velocity and the onset's age are known better from the clip.
 CHANNELS = {'onset': len(config.LOOKAHEAD), 'sounding': 1, 'contour': 3}
@@ -31,8 +31,9 @@ class Teacher:
     def planes(self, frames):
         """What it says of the frames of a clip: bytes (frames, keys, channels), 255 where it is certain."""
         x = torch.from_numpy(frames.astype(np.float32) / features.LEVELS).permute(2, 0, 1)[None]
-        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
-            out = self.net(x.bfloat16())
+        numbers = number_type('cpu')
+        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16, enabled=numbers == torch.bfloat16):
+            out = self.net(x.to(numbers))
         said = torch.sigmoid(torch.cat([out[name].float() for name in CHANNELS], 1))
         return (255 * said + 0.5).byte()[0].permute(1, 2, 0).numpy()
 

@@ -34,7 +34,7 @@ import features
 import fnw
 import recordings
 import teacher
-from model import Net
+from model import Net, number_type
 from muon import Muon
 
 # Clips to draw from, at first and later: one is seen a few times, each time another part, shifted and coloured anew.
@@ -302,7 +302,7 @@ def train(o, net, team, rank, data=None):
     team.rank = rank
     torch.set_num_threads(o.threads)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    net = net.to(device, memory_format=torch.channels_last)
+    net, numbers = net.to(device, memory_format=torch.channels_last), number_type(device)
     decay = 0 if o.only else config.WEIGHT_DECAY
     optimizer = Muon(net, o.learning_rate, decay) if config.MUON else \
         torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=decay)
@@ -343,7 +343,7 @@ def train(o, net, team, rank, data=None):
 
     if o.only:
         only_head(net, o.only)
-    say(f'{sum(p.numel() for p in net.parameters())} parameters on {device}, seed {seed}')
+    say(f'{sum(p.numel() for p in net.parameters())} parameters on {device} in {str(numbers)[6:]}, seed {seed}')
     began, already, recent = time.time(), spent, []
     done = (lambda: step / o.steps) if o.steps else (lambda: spent / (o.hours * 3600))
     while done() < 1:
@@ -352,8 +352,8 @@ def train(o, net, team, rank, data=None):
             group['lr'] = rate + 1e-5
         x, y = data.batch()
         x, y = x.to(device), y.to(device)
-        with torch.autocast(device, dtype=torch.bfloat16):
-            out = net(x.bfloat16())
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=numbers == torch.bfloat16):
+            out = net(x.to(numbers))
         loss, parts = loss_of(out, y)
         loss = parts[o.only] if o.only else loss
         optimizer.zero_grad()
