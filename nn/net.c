@@ -12,9 +12,7 @@
 
 #include "kernel.h"
 #include "layers.h"
-
-// A GRU's sums, before any activation: reset, update, candidate, and the old state's share in the candidate.
-enum { RESET, UPDATE, CANDIDATE, HIDDEN, N_SUMS };
+#include "pack.h"
 
 struct fenby_net {
     const fenby_weights *weights;
@@ -22,9 +20,8 @@ struct fenby_net {
     int streams;
     uint64_t calls;
 
-    // Packed once: weights, bias and sizes for each layer, one group after the other; convolutions and the head use
-    // the first.
-    fenby_linear linears[FENBY_MAX_LAYERS][N_SUMS];
+    // Packed once.
+    fenby_linear linears[FENBY_MAX_LAYERS][FENBY_N_SUMS];
 
     // State: rings of frames, as weights->frames has them; and the same as bytes, with the step of each frame, where a
     // narrow kernel reads them.
@@ -34,17 +31,9 @@ struct fenby_net {
     // Used within one call.
     fenby_run *runs;
     char *edge;  // what the runs of an edge position read
-    float *sums[N_SUMS];
+    float *sums[FENBY_N_SUMS];
     float *outputs[FENBY_MAX_OUTPUTS];
 };
-
-// n zeros and room for a vector's tail, on a cache line.
-static float *new_floats(size_t n)
-{
-    size_t size = ((n + FENBY_MAX_LANES) * sizeof(float) + 63) / 64 * 64;
-    float *floats = aligned_alloc(64, size);
-    return floats ? memset(floats, 0, size) : NULL;
-}
 
 // The size of the ring that keeps a layer's frames, those of all streams in turn, in positions.
 static size_t ring_positions(const fenby_net *net, int index)
@@ -89,42 +78,7 @@ static const void *inputs_at(const fenby_net *net, const fenby_kernel *kernel, i
     return kernel->narrow ? (const void *)narrow_at(net, index, age) : frame_at(net, index, age);
 }
 
-static int bytes_per_input(const fenby_kernel *kernel)
-{
-    return kernel->narrow ? 1 : sizeof(float);
-}
-
-static int inputs_per_slot(const fenby_kernel *kernel)
-{
-    return FENBY_SLOT / bytes_per_input(kernel);
-}
-
-// A run holds all taps in frequency of one frame and one shift where they lie side by side, else one tap.
-static int taps_of_run(const fenby_layer *layer)
-{
-    return layer->df == 1 && layer->groups == 1 ? layer->kf : 1;
-}
-
-static int runs_of(const fenby_layer *layer)
-{
-    return layer->kt * layer->n_shifts * layer->kf / taps_of_run(layer);
-}
-
-// Filled up to whole slots with weights of 0.
-static int slots_of_run(const fenby_layer *layer, const fenby_kernel *kernel)
-{
-    const int inputs = taps_of_run(layer) * layer->inputs / layer->groups, per_slot = inputs_per_slot(kernel);
-    return (inputs + per_slot - 1) / per_slot;
-}
-
-static int rows_of(const fenby_layer *layer, const fenby_kernel *kernel)
-{
-    return runs_of(layer) * slots_of_run(layer, kernel);
-}
-
 // --- narrow frames -----------------------------------------------------------------------------------------------
-
-static const float state_steps = 127;  // a GRU's state is within -1 .. 1 and has steps of its own
 
 static bool is_state(const fenby_weights *w, int index)
 {
@@ -146,7 +100,7 @@ static const fenby_kernel *kernel_of(const fenby_net *net, int i)
     const bool whole_state = is_state(w, layer->source) && layer->source == i;
     const bool fills = layer->groups == 1 || layer->inputs / layer->groups % FENBY_SLOT == 0;
     const int state = layer->kind == FENBY_GRU ? layer->channels / layer->groups : 0;
-    const int64_t inputs = (int64_t)rows_of(layer, net->kernel) * FENBY_SLOT + state;
+    const int64_t inputs = (int64_t)fenby_rows_of(layer, net->kernel) * FENBY_SLOT + state;
     const bool fits = (whole_state || is_never_negative(w, layer->source)) && fills && state % FENBY_SLOT == 0 &&
                       inputs <= INT32_MAX / (net->kernel->input_steps * FENBY_WEIGHT_STEPS);
     return fits ? net->kernel : net->kernel->wide();
@@ -170,7 +124,7 @@ static void narrow_frame(fenby_net *net, int index)
     uint8_t *to = narrow_at(net, index, 0);
     const fenby_kernel *kernel = net->kernel;
     if (is_state(net->weights, index)) {
-        kernel->narrow(frame, n, state_steps, kernel->state_zero, to);
+        kernel->narrow(frame, n, fenby_state_steps, kernel->state_zero, to);
     } else {
         const float largest = fminf(kernel->largest(frame, n), FLT_MAX), steps = (float)kernel->input_steps;
         const bool has_steps = largest > FLT_MIN * steps;
@@ -186,164 +140,7 @@ static void clear_narrow(fenby_net *net, int index)
     const bool state = is_state(net->weights, index);
     const size_t frames = (size_t)net->streams * (size_t)net->weights->frames[index].n_frames;
     memset(net->narrow[index], state ? net->kernel->state_zero : 0, ring_floats(net, index));
-    for (size_t i = 0; i < frames; i++) net->steps[index][i] = state ? 1 / state_steps : 0;
-}
-
-// --- packed weights ----------------------------------------------------------------------------------------------
-
-// What a group's channels take up, filled up to whole vectors.
-static size_t padded(const fenby_linear *linear)
-{
-    return (size_t)linear->channels + FENBY_MAX_LANES;
-}
-
-static fenby_linear group_of(const fenby_linear *all, int group)
-{
-    fenby_linear linear = *all;
-    linear.weights += (size_t)group * (size_t)all->rows * padded(all);
-    linear.bias += (size_t)group * padded(all);
-    linear.steps += (size_t)group * padded(all);
-    return linear;
-}
-
-// A matrix on its way to the kernel: value[channel][input], in the order in which the runs meet the inputs, and bias.
-// Those from first_state on are a GRU's state.
-typedef struct {
-    int inputs, channels, groups, first_state;
-    float *values, *bias;
-} matrix;
-
-static bool new_matrix(matrix *m, int inputs, int channels, int groups, int first_state)
-{
-    *m = (matrix){ inputs, channels, groups, first_state, new_floats((size_t)inputs * (size_t)channels),
-                   new_floats((size_t)channels) };
-    return m->values && m->bias;
-}
-
-static void free_matrix(matrix *m)
-{
-    free(m->values);
-    free(m->bias);
-}
-
-// Lays out weight[channels][n_shifts * inputs][kt][kf] as [kt][n_shifts][runs][taps of a run][inputs], each run filled up
-// with zeros, from input `first` on, and adds the bias. Inputs: of one group.
-static void fill(matrix *m, int first, const fenby_layer *shape, const fenby_kernel *kernel, int inputs, const float *weight,
-                 const float *bias)
-{
-    const int taps = taps_of_run(shape), runs = shape->kf / taps, length = slots_of_run(shape, kernel) * inputs_per_slot(kernel);
-    for (int channel = 0; channel < m->channels; channel++) {
-        float *row = m->values + (size_t)channel * (size_t)m->inputs + first;
-        m->bias[channel] += bias[channel];
-        for (int j = 0; j < shape->n_shifts; j++)
-            for (int c = 0; c < inputs; c++)
-                for (int t = 0; t < shape->kt; t++)
-                    for (int k = 0; k < shape->kf; k++) {
-                        const int run = (t * shape->n_shifts + j) * runs + k / taps;
-                        row[run * length + k % taps * inputs + c] = *weight++;
-                    }
-    }
-}
-
-static float step_of(const float *row, int inputs)
-{
-    float largest = 0;
-    for (int i = 0; i < inputs; i++) largest = fmaxf(largest, fabsf(row[i]));
-    return largest > FLT_MIN * FENBY_WEIGHT_STEPS ? largest / FENBY_WEIGHT_STEPS : 0;
-}
-
-// One channel's weights in steps, four to a slot. What one loses in rounding the next one makes up for: neighbours meet much
-// the same inputs, none of which are negative, so that errors of one sign would add up. What the state's zero adds to every
-// sum is taken off the bias.
-static void pack_narrow(const fenby_kernel *kernel, const matrix *m, const float *row, fenby_column column, float *weights,
-                        float *bias, float *step)
-{
-    *step = step_of(row, m->inputs);
-    int of_state = 0;
-    float lost = 0;
-    for (int i = 0; i < m->inputs && *step > 0; i++) {
-        if (row[i] == 0) continue;  // it may meet whatever fills up a run
-        const float exact = row[i] / *step + lost;
-        const float whole = fminf(fmaxf(rintf(exact), -FENBY_WEIGHT_STEPS), FENBY_WEIGHT_STEPS);
-        lost = exact - whole;
-        float *slot = weights + column.first + (size_t)(i / FENBY_SLOT) * column.step;
-        ((int8_t *)slot)[i % FENBY_SLOT] = (int8_t)whole;
-        if (i >= m->first_state) of_state += (int)whole;
-    }
-    *bias -= (float)(of_state * kernel->state_zero) * *step / state_steps;
-}
-
-// Packs a matrix, whose memory is no longer needed then.
-static bool pack(fenby_linear *all, const fenby_kernel *kernel, matrix *m)
-{
-    all->rows = m->inputs / inputs_per_slot(kernel);
-    all->channels = m->channels / m->groups;
-    all->stride = m->channels;
-    const size_t groups = (size_t)m->groups;
-    float *weights = new_floats(groups * (size_t)all->rows * padded(all));
-    float *bias = new_floats(groups * padded(all)), *steps = new_floats(groups * padded(all));
-    all->weights = weights;
-    all->bias = bias;
-    all->steps = steps;
-    const bool ok = m->values && m->bias && weights && bias && steps;
-    for (int i = 0; ok && i < m->channels; i++) {
-        const fenby_linear group = group_of(all, i / all->channels);
-        const int channel = i % all->channels;
-        const fenby_column column = fenby_kernel_column(kernel, all->rows, all->channels, channel);
-        const float *row = m->values + (size_t)i * (size_t)m->inputs;
-        float *to = (float *)group.weights, *to_bias = (float *)group.bias + channel;
-        *to_bias = m->bias[i];
-        if (kernel->narrow)
-            pack_narrow(kernel, m, row, column, to, to_bias, (float *)group.steps + channel);
-        else
-            for (int k = 0; k < m->inputs; k++) to[column.first + (size_t)k * column.step] = row[k];
-    }
-    free_matrix(m);
-    return ok;
-}
-
-// A GRU's group as it reads its own state.
-static fenby_layer hidden_of(const fenby_layer *layer)
-{
-    return (fenby_layer){ .n_shifts = 1, .kt = 1, .kf = 1, .df = 1, .groups = 1, .inputs = layer->channels / layer->groups };
-}
-
-static bool pack_gru(const fenby_kernel *kernel, const fenby_layer *layer, fenby_linear *linears, bool of_state)
-{
-    const int groups = layer->groups, channels = layer->channels, inputs = layer->inputs / groups;
-    const int given = layer->n_shifts * inputs, rows = rows_of(layer, kernel) * inputs_per_slot(kernel);
-    const int first_state = of_state ? 0 : rows;
-    const fenby_layer hidden = hidden_of(layer);
-    const int hidden_rows = rows_of(&hidden, kernel) * inputs_per_slot(kernel);
-    matrix m[N_SUMS];
-    bool ok = new_matrix(&m[RESET], rows + hidden_rows, channels, groups, first_state);
-    ok &= new_matrix(&m[UPDATE], rows + hidden_rows, channels, groups, first_state);
-    ok &= new_matrix(&m[CANDIDATE], rows, channels, groups, first_state);
-    ok &= new_matrix(&m[HIDDEN], hidden_rows, channels, groups, 0);
-    for (int gate = RESET; ok && gate <= CANDIDATE; gate++) {
-        matrix *with_hidden = gate == CANDIDATE ? &m[HIDDEN] : &m[gate];
-        size_t first = (size_t)gate * (size_t)channels;
-        fill(&m[gate], 0, layer, kernel, inputs, layer->weight + first * (size_t)given, layer->bias + first);
-        fill(with_hidden, gate == CANDIDATE ? 0 : rows, &hidden, kernel, hidden.inputs,
-             layer->hidden_weight + first * (size_t)hidden.inputs, layer->hidden_bias + first);
-    }
-    for (int i = 0; i < N_SUMS; i++) ok &= pack(&linears[i], kernel, &m[i]);
-    return ok;
-}
-
-static bool pack_layer(fenby_net *net, int i)
-{
-    const fenby_layer *layer = &net->weights->layers[i];
-    fenby_linear *linears = net->linears[i];
-    if (layer->kind == FENBY_STACK) return true;
-    const bool of_state = is_state(net->weights, i);
-    if (layer->kind == FENBY_GRU) return pack_gru(net->kernels[i], layer, linears, of_state);
-    const int rows = rows_of(layer, net->kernels[i]) * inputs_per_slot(net->kernels[i]);
-    matrix m;
-    if (new_matrix(&m, rows, layer->channels, layer->groups, of_state ? 0 : rows))
-        fill(&m, 0, layer, net->kernels[i], layer->inputs / layer->groups, layer->weight, layer->bias);
-    linears->relu = layer->relu;
-    return pack(linears, net->kernels[i], &m);
+    for (size_t i = 0; i < frames; i++) net->steps[index][i] = state ? 1 / fenby_state_steps : 0;
 }
 
 // --- a network ---------------------------------------------------------------------------------------------------
@@ -352,17 +149,17 @@ static bool new_state(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
     for (int i = 0; i <= w->n_layers; i++) {
-        net->frames[i] = new_floats(ring_floats(net, i));
+        net->frames[i] = fenby_new_floats(ring_floats(net, i));
         if (!net->frames[i]) return false;
         if (!is_read_narrow(net, i)) continue;
-        net->narrow[i] = (uint8_t *)new_floats(ring_floats(net, i) / sizeof(float) + 1);
-        net->steps[i] = new_floats((size_t)net->streams * (size_t)w->frames[i].n_frames);
+        net->narrow[i] = (uint8_t *)fenby_new_floats(ring_floats(net, i) / sizeof(float) + 1);
+        net->steps[i] = fenby_new_floats((size_t)net->streams * (size_t)w->frames[i].n_frames);
         if (!net->narrow[i] || !net->steps[i]) return false;
         clear_narrow(net, i);
     }
     for (int i = 0; i < w->n_outputs; i++) {
         fenby_output output = w->outputs[i].output;
-        net->outputs[i] = new_floats((size_t)output.width * (size_t)output.channels);
+        net->outputs[i] = fenby_new_floats((size_t)output.width * (size_t)output.channels);
         if (!net->outputs[i]) return false;
     }
     return true;
@@ -374,8 +171,8 @@ static bool new_scratch(fenby_net *net)
     for (int i = 0; i < net->weights->n_layers; i++) {
         const fenby_layer *layer = &net->weights->layers[i];
         if (layer->kind == FENBY_STACK) continue;
-        size_t runs = (size_t)runs_of(layer) + 1;  // 1: a GRU's own last frame
-        size_t edge = (size_t)rows_of(layer, net->kernels[i]) * FENBY_SLOT;
+        size_t runs = (size_t)fenby_runs_of(layer) + 1;  // 1: a GRU's own last frame
+        size_t edge = (size_t)fenby_rows_of(layer, net->kernels[i]) * FENBY_SLOT;
         size_t values = layer->kind == FENBY_GRU ? (size_t)layer->width * (size_t)layer->channels : 0;
         if (n_runs < runs) n_runs = runs;
         if (n_edge < edge) n_edge = edge;
@@ -383,8 +180,8 @@ static bool new_scratch(fenby_net *net)
     }
     net->runs = calloc(n_runs, sizeof *net->runs);
     net->edge = calloc(1, n_edge);
-    for (int i = 0; i < N_SUMS; i++) {
-        net->sums[i] = new_floats(n_values);
+    for (int i = 0; i < FENBY_N_SUMS; i++) {
+        net->sums[i] = fenby_new_floats(n_values);
         if (!net->sums[i]) return false;
     }
     return net->runs && net->edge;
@@ -419,7 +216,8 @@ fenby_net *fenby_net_new(const fenby_weights *weights, int streams, fenby_simd s
     for (int i = 0; i < weights->n_layers; i++)
         if (weights->layers[i].kind != FENBY_STACK) net->kernels[i] = kernel_of(net, i);
     bool ok = new_state(net) && new_scratch(net);
-    for (int i = 0; ok && i < weights->n_layers; i++) ok = pack_layer(net, i);
+    for (int i = 0; ok && i < weights->n_layers; i++)
+        ok = !net->kernels[i] || fenby_pack(net->linears[i], net->kernels[i], &weights->layers[i], is_state(weights, i));
     if (ok) return net;
     fenby_net_free(net);
     return NULL;
@@ -428,19 +226,14 @@ fenby_net *fenby_net_new(const fenby_weights *weights, int streams, fenby_simd s
 void fenby_net_free(fenby_net *net)
 {
     if (!net) return;
-    for (int i = 0; i < FENBY_MAX_LAYERS; i++)
-        for (int j = 0; j < N_SUMS; j++) {
-            free((float *)net->linears[i][j].weights);
-            free((float *)net->linears[i][j].bias);
-            free((float *)net->linears[i][j].steps);
-        }
+    for (int i = 0; i < FENBY_MAX_LAYERS; i++) fenby_pack_free(net->linears[i]);
     for (int i = 0; i <= FENBY_MAX_LAYERS; i++) {
         free(net->frames[i]);
         free(net->narrow[i]);
         free(net->steps[i]);
     }
     for (int i = 0; i < FENBY_MAX_OUTPUTS; i++) free(net->outputs[i]);
-    for (int i = 0; i < N_SUMS; i++) free(net->sums[i]);
+    for (int i = 0; i < FENBY_N_SUMS; i++) free(net->sums[i]);
     free(net->runs);
     free(net->edge);
     free(net);
@@ -476,7 +269,7 @@ static void clean_input(fenby_net *net, const float *input)
 static void copy_edge(const fenby_layer *layer, const char *frame, int position_bytes, int tap_bytes, int first, int k,
                       int shift, char *to)
 {
-    for (int tap = 0; tap < taps_of_run(layer); tap++, to += tap_bytes) {
+    for (int tap = 0; tap < fenby_taps_of_run(layer); tap++, to += tap_bytes) {
         const int position = first * layer->sf + (k + tap) * layer->df - layer->pad;
         if (position >= layer->view_first && position < layer->view_end)
             memcpy(to, frame + (position + shift) * position_bytes, (size_t)tap_bytes);
@@ -490,8 +283,8 @@ static int gather_runs(fenby_net *net, int i, int group, int first, bool at_edge
 {
     const fenby_layer *layer = &net->weights->layers[i];
     const fenby_kernel *kernel = net->kernels[i];
-    const int tap_bytes = layer->inputs / layer->groups * bytes_per_input(kernel);
-    const int position_bytes = tap_bytes * layer->groups, taps = taps_of_run(layer), slots = slots_of_run(layer, kernel);
+    const int tap_bytes = layer->inputs / layer->groups * fenby_bytes_per_input(kernel);
+    const int position_bytes = tap_bytes * layer->groups, taps = fenby_taps_of_run(layer), slots = fenby_slots_of_run(layer, kernel);
     int n = 0;
     for (int t = 0; t < layer->kt; t++) {
         const int age = (layer->kt - 1 - t) * layer->dt;
@@ -530,7 +323,7 @@ static void convolve(fenby_net *net, int i)
 {
     const fenby_layer *layer = &net->weights->layers[i];
     for (int group = 0; group < layer->groups; group++) {
-        fenby_linear linear = group_of(&net->linears[i][0], group);
+        fenby_linear linear = fenby_group_of(&net->linears[i][0], group);
         const int channel = group * linear.channels;
         linear.runs = net->runs;
         linear.output = frame_at(net, i + 1, 0) + channel;
@@ -547,7 +340,7 @@ static void convolve(fenby_net *net, int i)
 
 static void sum(fenby_net *net, int i, int group, int which, const fenby_run *runs, int n_runs)
 {
-    fenby_linear linear = group_of(&net->linears[i][which], group);
+    fenby_linear linear = fenby_group_of(&net->linears[i][which], group);
     linear.runs = runs;
     linear.n_runs = n_runs;
     linear.output = net->sums[which] + group * linear.channels;
@@ -561,25 +354,25 @@ static void recur(fenby_net *net, int i)
     size_t n = (size_t)layer->width * (size_t)layer->channels;
     const fenby_kernel *kernel = net->kernels[i];
     const char *old_inputs = inputs_at(net, kernel, i + 1, 1);
-    const int bytes = bytes_per_input(kernel);
-    const fenby_layer of_state = hidden_of(layer);
+    const int bytes = fenby_bytes_per_input(kernel);
+    const fenby_layer of_state = fenby_hidden_of(layer);
     for (int group = 0; group < layer->groups; group++) {
         const int n_runs = gather_runs(net, i, group, 0, false);
         fenby_run *hidden = &net->runs[n_runs];
         *hidden = (fenby_run){
             .input = old_inputs + group * of_state.inputs * bytes,
             .stride = layer->channels * bytes,
-            .length = rows_of(&of_state, kernel),
-            .row = rows_of(layer, kernel),
-            .step = 1 / state_steps,
+            .length = fenby_rows_of(&of_state, kernel),
+            .row = fenby_rows_of(layer, kernel),
+            .step = 1 / fenby_state_steps,
         };
-        sum(net, i, group, RESET, net->runs, n_runs + 1);
-        sum(net, i, group, UPDATE, net->runs, n_runs + 1);
-        sum(net, i, group, CANDIDATE, net->runs, n_runs);
+        sum(net, i, group, FENBY_RESET, net->runs, n_runs + 1);
+        sum(net, i, group, FENBY_UPDATE, net->runs, n_runs + 1);
+        sum(net, i, group, FENBY_CANDIDATE, net->runs, n_runs);
         hidden->row = 0;
-        sum(net, i, group, HIDDEN, hidden, 1);
+        sum(net, i, group, FENBY_HIDDEN, hidden, 1);
     }
-    net->kernel->gates(net->sums[RESET], net->sums[UPDATE], net->sums[CANDIDATE], net->sums[HIDDEN],
+    net->kernel->gates(net->sums[FENBY_RESET], net->sums[FENBY_UPDATE], net->sums[FENBY_CANDIDATE], net->sums[FENBY_HIDDEN],
                        frame_at(net, i + 1, 1), frame_at(net, i + 1, 0), n);
     narrow_frame(net, i + 1);
 }

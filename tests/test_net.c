@@ -4,6 +4,7 @@
 #include "tests/failing_malloc.h"
 
 #include "nn/net.c"
+#include "nn/pack.c"
 
 #include "tests/make_fnw.h"
 #include "tests/test.h"
