@@ -17,7 +17,6 @@ enum {
     MOST_BLOCK = 1 << 20,
 };
 
-static const double slowest_hz = 8000, fastest_hz = 384000;
 static const double load_smoothing = 0.05;  // of worker_load, a look
 
 // Samples were lost before sample number `position` of the ring.
@@ -127,9 +126,9 @@ static void publish(fenby_engine *engine)
 fenby_engine *fenby_engine_new(const fenby_engine_config *config, const fenby_weights *weights, char *error,
                                size_t error_size)
 {
-    if (!(config->rate_hz >= slowest_hz && config->rate_hz <= fastest_hz)) {
-        snprintf(error, error_size, "sample rate %g Hz: expected %g .. %g", config->rate_hz, slowest_hz,
-                 fastest_hz);
+    if (!(config->rate_hz >= FENBY_SLOWEST_RATE && config->rate_hz <= FENBY_FASTEST_RATE)) {
+        snprintf(error, error_size, "sample rate %g Hz: expected %d .. %d", config->rate_hz, FENBY_SLOWEST_RATE,
+                 FENBY_FASTEST_RATE);
         return NULL;
     }
     if (config->block_frames > MOST_BLOCK) {

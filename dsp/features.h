@@ -8,6 +8,8 @@
 
 enum {
     FENBY_SAMPLE_RATE = 22050,   // Hz: of the samples that windows and hops are counted in; sound may have any rate
+    FENBY_SLOWEST_RATE = 8000,   // Hz: of sound
+    FENBY_FASTEST_RATE = 384000,
     FENBY_HOP = 256,             // samples from one frame that the network hears to the next: 11.6 ms
     FENBY_BINS_PER_OCTAVE = 36,  // three bins a semitone
     FENBY_N_BINS = 304,          // from a third of a semitone below A0 to 9.5 kHz

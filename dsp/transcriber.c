@@ -19,7 +19,7 @@
 
 enum {
     CHUNK = 256,  // samples prepared at once
-    LONGEST_HOP = FENBY_HOP * 384000 / FENBY_SAMPLE_RATE + 2,
+    LONGEST_HOP = FENBY_HOP * FENBY_FASTEST_RATE / FENBY_SAMPLE_RATE + 2,
 };
 
 static const float clip_level = 8;

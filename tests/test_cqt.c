@@ -176,6 +176,29 @@ static void test_state(void)
     fenby_cqt_free(NULL);
 }
 
+// Those of one rate share kernels, those of another do not, in whatever order they come and go.
+static void test_sharing(void)
+{
+    static float samples[SAMPLES], first[FENBY_N_FEATURES];
+    unsigned long long seed = 5;
+    for (int i = 0; i < SAMPLES; i++) samples[i] = (float)(test_random(&seed) - 0.5);
+    fenby_cqt *a = fenby_cqt_new(48000), *b = fenby_cqt_new(44100), *c = fenby_cqt_new(48000);
+    REQUIRE(a && b && c, "no transform");
+    fenby_cqt_process(a, samples, SAMPLES, first);
+    fenby_cqt_free(a);
+    fenby_cqt_process(b, samples, SAMPLES, frame);
+    CHECK(memcmp(first, frame, sizeof first) != 0, "another rate, the same frame");
+    fenby_cqt_free(b);
+    fenby_cqt_process(c, samples, SAMPLES, frame);
+    CHECK(memcmp(first, frame, sizeof first) == 0, "the same rate, another frame");
+    fenby_cqt_free(c);
+    a = fenby_cqt_new(48000);
+    REQUIRE(a, "no transform");
+    fenby_cqt_process(a, samples, SAMPLES, frame);
+    CHECK(memcmp(first, frame, sizeof first) == 0, "made anew, another frame");
+    fenby_cqt_free(a);
+}
+
 int main(void)
 {
     for (int i = 0; i < N_RATES; i++) test_direct_sum(rates_hz[i]);
@@ -183,5 +206,6 @@ int main(void)
     test_every_key();
     test_attack();
     test_state();
+    test_sharing();
     return test_report();
 }
