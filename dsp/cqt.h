@@ -24,8 +24,8 @@
 
 typedef struct fenby_cqt fenby_cqt;
 
-// A transform whose A4 bin lies at 440 Hz; tuning.h moves its frames. rate_hz in 8000 .. 384000. NULL when memory is short
-// or FFTW gives no plan.
+// A transform whose A4 bin lies at 440 Hz; tuning.h moves its frames. rate_hz: FENBY_SLOWEST_RATE ..
+// FENBY_FASTEST_RATE. NULL when memory is short or FFTW gives no plan.
 fenby_cqt *fenby_cqt_new(double rate_hz);
 void fenby_cqt_free(fenby_cqt *cqt);
 

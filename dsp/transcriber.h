@@ -24,8 +24,8 @@ typedef struct fenby_transcriber fenby_transcriber;
 typedef void (*fenby_tap)(void *user, const float *cqt_frame, const float *onset, const float *sounding,
                           int64_t end_frame);
 
-// The weights must outlive it. NULL with one line in error when
-// the weights lack what the tracker needs or memory is short.
+// rate_hz: FENBY_SLOWEST_RATE .. FENBY_FASTEST_RATE (features.h). The weights must outlive it. NULL with one line in error
+// when the weights lack what the tracker needs or memory is short.
 fenby_transcriber *fenby_transcriber_new(double rate_hz, uint32_t block_frames, const fenby_weights *weights,
                                          char *error, size_t error_size);
 void fenby_transcriber_free(fenby_transcriber *transcriber);
