@@ -177,6 +177,7 @@ static void make_kernel(fenby_cqt_kernels *kernels, int resolution, int bin, dou
     int *wanted = &kernels->wanted[band->spectrum];
     if (*wanted < last + 1) *wanted = last + 1;
     if (*wanted < 1 - first) *wanted = 1 - first;
+    if (*wanted > n / 2 + 1) *wanted = n / 2 + 1;
 }
 
 // The shortest transform of at least so many samples that FFTW is quick at: a power of two or five quarters of one.

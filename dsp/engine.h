@@ -25,7 +25,7 @@
 typedef struct fenby_engine fenby_engine;
 
 typedef struct {
-    double rate_hz;              // host rate, 8000 .. 384000
+    double rate_hz;              // host rate: FENBY_SLOWEST_RATE .. FENBY_FASTEST_RATE (features.h)
     uint32_t block_frames;       // largest block the host pushes at once: the scheduling margin; 0 when offline
     fenby_parameters parameters; // at the start
 } fenby_engine_config;
