@@ -166,6 +166,32 @@ END
 )
 check "golden.py makes other files than tests/golden, by ${apart:-?}" less "${apart:-99} 1e-5"
 
+# --- by hand and by PyTorch -------------------------------------------------------------------------------------
+
+apart=$("$python" - "$train" <<'END'
+import sys
+sys.path.insert(0, sys.argv[1])
+import torch
+import fused
+import model
+LAYERS = [{'kind': 'conv', 'out': 64, 'kt': 3, 'kf': 3}, {'kind': 'gru', 'out': 64, 'groups': 2},
+          {'kind': 'conv', 'out': 64, 'kt': 1, 'kf': 5, 'df': 12, 'skip': 2},
+          {'kind': 'head', 'outputs': {'onset': [5, 'sigmoid']}}]
+x = torch.rand(2, 2, 30, 88)
+
+def gradients():
+    torch.manual_seed(1)
+    net = model.Net(LAYERS).to(memory_format=torch.channels_last).train()
+    net(x)['onset'].square().mean().backward()
+    return [p.grad for p in net.parameters()]
+
+ours = gradients()
+fused.fits_gru = lambda x, layer: False
+print(max(((a - b).abs().max() / b.abs().max()).item() for a, b in zip(ours, gradients())))
+END
+)
+check "gradients by fused.py are not PyTorch's, by ${apart:-?}" less "${apart:-99} 1e-4"
+
 # --- to an instrument of one's own ----------------------------------------------------------------------------
 
 mkdir "$folder/organ"

@@ -71,8 +71,9 @@ class _Gru(torch.autograd.Function):
         weight, states = ctx.saved_tensors
         gates, hidden = ctx.scratch
         clips, frames, keys, units = states.shape
-        _gru_backward(gates.data_ptr(), weight.data_ptr(), states.data_ptr(), hidden.data_ptr(),
-                      gradients.contiguous().data_ptr(), clips, frames, keys, units)
+        gradients = gradients.contiguous()  # held by its name: a copy without one would be freed before it is read
+        _gru_backward(gates.data_ptr(), weight.data_ptr(), states.data_ptr(), hidden.data_ptr(), gradients.data_ptr(), clips,
+                      frames, keys, units)
         into = torch.cat([gates[..., :2 * units], hidden], -1).view(-1, 3 * units)
         before = F.pad(states, (0, 0, 0, 0, 1, 0))[:, :frames].reshape(-1, units)
         return gates, into.t() @ before, into.sum(0)
