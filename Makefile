@@ -113,7 +113,7 @@ $(BUILD)/%.o: %.c Makefile | $(BUILD)/packages
 	$(CC) $(FLAGS) $(CFLAGS) $(call pkg,cflags,$(CORE_PKGS) $(FENBY_PKGS)) -c $< -o $@
 
 # Where there are vectors, sums are of fused multiply-adds.
-$(BUILD)/dsp/cqt.o $(BUILD)/dsp/sliding_dft.o: CFLAGS += -ffp-contract=fast
+$(BUILD)/dsp/sums.o: CFLAGS += -ffp-contract=fast
 
 # Made anew when LOOKS changes.
 LOOKS_STAMP = $(BUILD)/looks_$(or $(LOOKS),automatic)
@@ -174,7 +174,7 @@ $(BUNDLE)/manifest.ttl: $(BUILD)/ttl/make_ttl $(PRESETS)
 
 # For training: the CQT, and the loops that PyTorch is slow at. Runs where it is built, hence -march=native.
 train-library: $(BUILD)/libfenby-train.so
-$(BUILD)/libfenby-train.so: dsp/cqt.c dsp/cqt_kernels.c dsp/sliding_dft.c dsp/pitch.c nn/train/batch_norm.c nn/train/gru.c \
+$(BUILD)/libfenby-train.so: dsp/cqt.c dsp/cqt_kernels.c dsp/sliding_dft.c dsp/sums.c dsp/pitch.c nn/train/batch_norm.c nn/train/gru.c \
                             $(wildcard dsp/*.h nn/train/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -MMD -MP,$(FLAGS)) -fvisibility=default -O3 -march=native -fopenmp-simd -fno-math-errno \

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "exponent.h"
-#include "lanes.h"
 #include "sliding_dft.h"
+#include "sums.h"
 
 // A spectrum of the last samples, real and imaginary parts apart so that vectors load whole.
 typedef struct {
@@ -31,7 +31,7 @@ struct fenby_cqt {
     fftwf_complex *of_pairs;
     float *cosine, *sine;
 
-    void (*powers)(const fenby_cqt_kernels *, const spectrum *, float *);
+    const fenby_sums *sums;
 };
 
 // FFTW's planner is the one part of it that is not thread safe, and other code in the process may plan too:
@@ -39,54 +39,13 @@ struct fenby_cqt {
 // fftwf_make_planner_thread_safe, which is not ours to call in somebody else's process.)
 static pthread_mutex_t planner_lock = PTHREAD_MUTEX_INITIALIZER;
 
-// --- the kernels' sums -------------------------------------------------------------------------------------------
-
-// Half onto half: extracting one half is one instruction, where the compiler would take lanes out one by one.
-#define ADD_UP(total, lanes)                                                                                      \
-    do {                                                                                                          \
-        typedef float half __attribute__((vector_size(32)));                                                      \
-        typedef float quarter __attribute__((vector_size(16)));                                                   \
-        const half h = __builtin_shufflevector(lanes, lanes, 0, 1, 2, 3, 4, 5, 6, 7) +                            \
-                       __builtin_shufflevector(lanes, lanes, 8, 9, 10, 11, 12, 13, 14, 15);                       \
-        const quarter q = __builtin_shufflevector(h, h, 0, 1, 2, 3) + __builtin_shufflevector(h, h, 4, 5, 6, 7);  \
-        const quarter e = q + __builtin_shufflevector(q, q, 2, 3, 0, 1);                                          \
-        total = e[0] + e[1];                                                                                      \
-    } while (0)
-
-// |sum of x * conj(k)|^2 over the band of each kernel.
-FENBY_LANES_BODY void powers_body(const fenby_cqt_kernels *kernels, const spectrum *spectra, float *frame)
-{
-    const fenby_kernel_band *band = &kernels->bands[0][0];
-    for (int i = 0; i < FENBY_N_FEATURES; i++, band++) {
-        const fenby_lanes *x_re = (const fenby_lanes *)(const void *)(spectra[band->spectrum].re + band->first);
-        const fenby_lanes *x_im = (const fenby_lanes *)(const void *)(spectra[band->spectrum].im + band->first);
-        const fenby_lanes *k_re = (const fenby_lanes *)(const void *)(kernels->pool + band->offset);
-        const int n = band->count / FENBY_LANES;
-        const fenby_lanes *k_im = k_re + n;
-        fenby_lanes re = { 0 }, im = { 0 };
-        for (int j = 0; j < n; j++) {
-            re += x_re[j] * k_re[j];
-            re += x_im[j] * k_im[j];
-            im += x_im[j] * k_re[j];
-            im -= x_re[j] * k_im[j];
-        }
-        float total_re, total_im;
-        ADD_UP(total_re, re);
-        ADD_UP(total_im, im);
-        frame[i] = total_re * total_re + total_im * total_im;
-    }
-}
-
-FENBY_LANES_FUNCTION(powers, (const fenby_cqt_kernels *kernels, const spectrum *spectra, float *frame),
-                     (kernels, spectra, frame))
-
 // --- spectra -----------------------------------------------------------------------------------------------------
 
 static bool spectrum_init(spectrum *s, int wanted)
 {
-    const size_t length = FENBY_NEGATIVE_BINS + fenby_lanes_round_up((size_t)wanted);
+    const size_t length = FENBY_NEGATIVE_BINS + fenby_sums_round_up((size_t)wanted);
     s->wanted = wanted;
-    s->storage = fenby_lanes_new(2 * length);
+    s->storage = fenby_sums_new_floats(2 * length);
     if (!s->storage) return false;
     s->re = s->storage + FENBY_NEGATIVE_BINS;
     s->im = s->re + length;
@@ -155,7 +114,7 @@ fenby_cqt *fenby_cqt_new(double rate_hz)
 {
     fenby_cqt *cqt = calloc(1, sizeof *cqt);
     if (!cqt) return NULL;
-    cqt->powers = powers_best();
+    cqt->sums = fenby_sums_best();
     const fenby_cqt_kernels *kernels = cqt->kernels = fenby_cqt_kernels_acquire(rate_hz);
     bool ok = kernels && short_init(cqt);
     for (int s = 0; ok && s < FENBY_N_SPECTRA; s++) ok = spectrum_init(&cqt->spectra[s], kernels->wanted[s]);
@@ -215,6 +174,10 @@ void fenby_cqt_process(fenby_cqt *cqt, const float *samples, int n, float *frame
     remember(cqt, samples, n);
     transform_short(cqt);
     for (int s = 0; s < FENBY_N_SPECTRA; s++) mirror(&cqt->spectra[s]);
-    cqt->powers(cqt->kernels, cqt->spectra, frame);
+    const fenby_kernel_band *band = &cqt->kernels->bands[0][0];
+    for (int i = 0; i < FENBY_N_FEATURES; i++, band++) {
+        const spectrum *x = &cqt->spectra[band->spectrum];
+        frame[i] = cqt->sums->power(x->re + band->first, x->im + band->first, cqt->kernels->pool + band->offset, band->count);
+    }
     to_levels(frame, FENBY_N_FEATURES);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lanes.h"
+#include "sums.h"
 
 enum {
     SHORT_SAMPLES = 2048,  // at FENBY_SAMPLE_RATE: what longer windows than this are for the LONG spectrum
@@ -163,7 +163,7 @@ static void make_kernel(fenby_cqt_kernels *kernels, int resolution, int bin, dou
     find_band(&w, n, middle, all, &first, &last);
     if (last > n / 2) last = n / 2;
     band->first = round_down(first);
-    band->count = (int)fenby_lanes_round_up((size_t)(last - band->first + 1));
+    band->count = (int)fenby_sums_round_up((size_t)(last - band->first + 1));
     band->offset = *used;
     *used += 2 * (size_t)band->count;
     for (int i = 0; i < band->count; i++) {
@@ -203,7 +203,7 @@ static fenby_cqt_kernels *make_kernels(double rate_hz)
         size_t used = 0;
         for (int bin = 0; bin < FENBY_N_BINS; bin++)
             for (int r = 0; r < FENBY_N_RESOLUTIONS; r++) make_kernel(kernels, r, bin, all, pool, &used);
-        kernels->pool = fenby_lanes_new(used);
+        kernels->pool = fenby_sums_new_floats(used);
         if (kernels->pool) memcpy(kernels->pool, pool, used * sizeof *pool);
     }
     free(all);

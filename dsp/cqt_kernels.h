@@ -22,7 +22,7 @@ enum { FENBY_LONG_SPECTRUM, FENBY_SHORT_SPECTRUM, FENBY_N_SPECTRA };
 enum { FENBY_NEGATIVE_BINS = 512 };
 
 // Where a kernel's values lie: `count` real parts from pool + offset on, then as many imaginary ones, for the bins of its
-// spectrum from `first` on. Whole vectors (lanes.h), aligned in the pool as in the spectrum.
+// spectrum from `first` on. Whole vectors (sums.h), aligned in the pool as in the spectrum.
 typedef struct {
     int spectrum, first, count;
     size_t offset;

@@ -6,15 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lanes.h"
+#include "sums.h"
 
-enum {
-    ROW = FENBY_LANES,             // samples that are transformed before they are turned to their place in the block
-    VECTORS = 4,                   // of bins at once: their sums stay in registers
-    STRIP = VECTORS * FENBY_LANES,
-};
+enum { ROW = FENBY_TRANSFORM_ROW };
 
-// All bins of something are n_bins real parts, then n_bins imaginary ones; n_bins is filled up to whole strips.
+// All bins of something are n_bins real parts, then n_bins imaginary ones; n_bins is filled up as sums.h wants it.
 struct fenby_sliding_dft {
     int block, n_blocks, bins;
     size_t n_bins;
@@ -30,12 +26,12 @@ struct fenby_sliding_dft {
     int filled;      // how many samples it has
     int place;       // where in the circle it lies
     int oldest;      // which of the blocks leaves next
-    void (*transform)(const float *, const float *, const float *, size_t, int, int, float *);
+    const fenby_sums *sums;
 };
 
 static float *new_bins(const fenby_sliding_dft *dft, int count)
 {
-    return fenby_lanes_new((size_t)count * 2 * dft->n_bins);
+    return fenby_sums_new_floats((size_t)count * 2 * dft->n_bins);
 }
 
 // Turns by exp(-2 pi i k step / n) for each bin k.
@@ -48,43 +44,6 @@ static void fill_turns(const fenby_sliding_dft *dft, float *turns, int step, int
     }
 }
 
-// Rows first .. end - 1 of the samples, transformed and turned to their places, are added to the bins.
-FENBY_LANES_BODY void transform_body(const float *samples, const float *of_sample, const float *of_row, size_t n_bins,
-                                     int first, int end, float *bins)
-{
-    for (size_t strip = 0; strip < n_bins; strip += STRIP) {
-        fenby_lanes *re = (fenby_lanes *)(void *)(bins + strip), *im = (fenby_lanes *)(void *)(bins + n_bins + strip);
-        fenby_lanes sum_re[VECTORS], sum_im[VECTORS];
-        for (int v = 0; v < VECTORS; v++) sum_re[v] = re[v], sum_im[v] = im[v];
-        for (int row = first; row < end; row++) {
-            fenby_lanes row_re[VECTORS] = { 0 }, row_im[VECTORS] = { 0 };
-            for (int i = 0; i < ROW; i++) {
-                const float sample = samples[row * ROW + i];
-                const float *turn = of_sample + (size_t)i * 2 * n_bins + strip;
-                const fenby_lanes *turn_re = (const fenby_lanes *)(const void *)turn;
-                const fenby_lanes *turn_im = (const fenby_lanes *)(const void *)(turn + n_bins);
-                for (int v = 0; v < VECTORS; v++) {
-                    row_re[v] += sample * turn_re[v];
-                    row_im[v] += sample * turn_im[v];
-                }
-            }
-            const float *turn = of_row + (size_t)row * 2 * n_bins + strip;
-            const fenby_lanes *turn_re = (const fenby_lanes *)(const void *)turn;
-            const fenby_lanes *turn_im = (const fenby_lanes *)(const void *)(turn + n_bins);
-            for (int v = 0; v < VECTORS; v++) {
-                sum_re[v] += row_re[v] * turn_re[v] - row_im[v] * turn_im[v];
-                sum_im[v] += row_re[v] * turn_im[v] + row_im[v] * turn_re[v];
-            }
-        }
-        for (int v = 0; v < VECTORS; v++) re[v] = sum_re[v], im[v] = sum_im[v];
-    }
-}
-
-FENBY_LANES_FUNCTION(transform,
-                     (const float *samples, const float *of_sample, const float *of_row, size_t n_bins, int first,
-                      int end, float *bins),
-                     (samples, of_sample, of_row, n_bins, first, end, bins))
-
 fenby_sliding_dft *fenby_sliding_dft_new(int block, int n_blocks, int bins)
 {
     fenby_sliding_dft *dft = calloc(1, sizeof *dft);
@@ -93,15 +52,15 @@ fenby_sliding_dft *fenby_sliding_dft_new(int block, int n_blocks, int bins)
     dft->block = block;
     dft->n_blocks = n_blocks;
     dft->bins = bins;
-    dft->n_bins = ((size_t)bins + STRIP - 1) / STRIP * STRIP;
-    dft->transform = transform_best();
+    dft->n_bins = ((size_t)bins + FENBY_TRANSFORM_BINS - 1) / FENBY_TRANSFORM_BINS * FENBY_TRANSFORM_BINS;
+    dft->sums = fenby_sums_best();
     dft->of_sample = new_bins(dft, ROW);
     dft->of_row = new_bins(dft, n_rows);
     dft->circle = calloc((size_t)circle, sizeof *dft->circle);
     dft->blocks = new_bins(dft, n_blocks);
     dft->sum = calloc(2 * dft->n_bins, sizeof *dft->sum);
     dft->current = new_bins(dft, 1);
-    dft->fresh = fenby_lanes_new((size_t)n_rows * ROW);
+    dft->fresh = fenby_sums_new_floats((size_t)n_rows * ROW);
     if (!dft->of_sample || !dft->of_row || !dft->circle || !dft->blocks || !dft->sum || !dft->current || !dft->fresh) {
         fenby_sliding_dft_free(dft);
         return NULL;
@@ -169,8 +128,8 @@ void fenby_sliding_dft_push(fenby_sliding_dft *dft, const float *samples, int n)
     while (n > 0) {
         const int room = dft->block - dft->filled, count = n < room ? n : room, end = dft->filled + count;
         memcpy(dft->fresh + dft->filled, samples, (size_t)count * sizeof *samples);
-        dft->transform(dft->fresh, dft->of_sample, dft->of_row, dft->n_bins, dft->filled / ROW, (end + ROW - 1) / ROW,
-                       dft->current);
+        dft->sums->transform(dft->fresh, dft->of_sample, dft->of_row, dft->n_bins, dft->filled / ROW, (end + ROW - 1) / ROW,
+                             dft->current);
         memset(dft->fresh + dft->filled, 0, (size_t)count * sizeof *samples);
         dft->filled = end;
         if (end == dft->block) close_block(dft);

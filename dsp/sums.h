@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: ISC
+// The CQT's two inner loops, in whatever vectors the machine has. sums_body.h is their one implementation; sums.c
+// compiles it for each width and chooses when the program runs.
+//
+// Arrays of floats are whole vectors of the widest unit, and aligned to them: fenby_sums_new_floats. Complex values are
+// real parts, then as many imaginary ones.
+// Thread: any. Allocation: in _new_floats only, to be given to free; NULL when memory is short. Nothing else can fail.
+#ifndef FENBY_SUMS_H
+#define FENBY_SUMS_H
+
+#include <stddef.h>
+
+enum {
+    FENBY_LANES = 16,                 // of the widest vector of floats there is
+    FENBY_TRANSFORM_ROW = 16,         // samples
+    FENBY_TRANSFORM_BINS = 4 * FENBY_LANES,  // n_bins is a multiple of this
+};
+
+typedef struct {
+    // |sum of x * conj(k)|^2 over n values, a multiple of FENBY_LANES; k: real parts, then imaginary ones.
+    float (*power)(const float *x_re, const float *x_im, const float *k, int n);
+
+    // Adds to the bins what rows first .. end - 1 of the samples come to: the sum over each row of sample * of_sample[its
+    // number in the row][bin], times of_row[row][bin].
+    void (*transform)(const float *samples, const float *of_sample, const float *of_row, size_t n_bins, int first, int end,
+                      float *bins);
+} fenby_sums;
+
+const fenby_sums *fenby_sums_best(void);
+
+size_t fenby_sums_round_up(size_t n);
+float *fenby_sums_new_floats(size_t n);  // zeros
+
+#endif
