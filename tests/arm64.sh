@@ -55,7 +55,7 @@ weigh() {  # MODEL CPU GHZ INSTRUCTIONS_A_CYCLE
         printf "arm64: %.1f million instructions a hop (the network has %.1f million multiply-adds), %.0f million a second\n",
                hop / 1e6, macs / 1e6, rate / 1e6
         printf "a Raspberry Pi %s (%.1f GHz) at %d instruction%s a cycle: %.0f %% of a core\n", model, ghz, each,
-               each > 1 ? "s" : "", rate / (ghz * each * 1e9) * 100
+               (each > 1 ? "s" : ""), rate / (ghz * each * 1e9) * 100
     }'
 }
 weigh 4 cortex-a72 1.8 1
