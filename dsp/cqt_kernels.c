@@ -196,9 +196,9 @@ static fenby_cqt_kernels *make_kernels(double rate_hz)
     double complex *all = malloc((2 * MOST_BAND + 1) * sizeof *all);
     if (kernels && pool && all) {
         kernels->rate_hz = rate_hz;
-        kernels->longest = at_rate(rate_hz, resolutions[FENBY_LONG_WINDOWS].longest);
+        const int longest = at_rate(rate_hz, resolutions[FENBY_LONG_WINDOWS].longest);
         kernels->block = at_rate(rate_hz, FENBY_HOP / 2);
-        kernels->n_blocks = (kernels->longest + kernels->block - 1) / kernels->block;
+        kernels->n_blocks = (longest + kernels->block - 1) / kernels->block;
         kernels->n_short = quick_length(at_rate(rate_hz, SHORT_SAMPLES));
         size_t used = 0;
         for (int bin = 0; bin < FENBY_N_BINS; bin++)

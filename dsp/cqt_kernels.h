@@ -30,8 +30,7 @@ typedef struct {
 
 typedef struct fenby_cqt_kernels {
     double rate_hz;
-    int longest;  // window, in samples
-    int block;    // LONG spectrum: (n_blocks + 1) * block samples (sliding_dft.h)
+    int block;  // LONG spectrum: (n_blocks + 1) * block samples (sliding_dft.h)
     int n_blocks;
     int n_short;                  // SHORT spectrum: samples
     int wanted[FENBY_N_SPECTRA];  // up to where kernels reach: bins 0 .. wanted - 1

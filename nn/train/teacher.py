@@ -26,14 +26,13 @@ class Teacher:
         outputs = {name: channels for name, (channels, _) in model['layers'][-1]['outputs'].items() if name in CHANNELS}
         if outputs != CHANNELS or list(model['arrays'].get('onset.lookahead', ())) != config.LOOKAHEAD:
             sys.exit(f'a teacher: {path}: expected the outputs and lookaheads of config.py')
-        self.net = of_weights(model)
+        self.net, self.numbers = of_weights(model), number_type('cpu')
 
     def planes(self, frames):
         """What it says of the frames of a clip: bytes (frames, keys, channels), 255 where it is certain."""
         x = torch.from_numpy(frames.astype(np.float32) / features.LEVELS).permute(2, 0, 1)[None]
-        numbers = number_type('cpu')
-        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16, enabled=numbers == torch.bfloat16):
-            out = self.net(x.to(numbers))
+        with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16, enabled=self.numbers == torch.bfloat16):
+            out = self.net(x.to(self.numbers))
         said = torch.sigmoid(torch.cat([out[name].float() for name in CHANNELS], 1))
         return (255 * said + 0.5).byte()[0].permute(1, 2, 0).numpy()
 
