@@ -163,7 +163,8 @@ static void make_kernel(fenby_cqt_kernels *kernels, int resolution, int bin, dou
     find_band(&w, n, middle, all, &first, &last);
     if (last > n / 2) last = n / 2;
     band->first = round_down(first);
-    band->count = (int)fenby_sums_round_up((size_t)(last - band->first + 1));
+    const int reached = last - band->first + 1;
+    band->count = (int)fenby_sums_round_up((size_t)reached);
     band->offset = *used;
     *used += 2 * (size_t)band->count;
     for (int i = 0; i < band->count; i++) {

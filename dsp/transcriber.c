@@ -31,7 +31,8 @@ static const float level_fall_db = 0.25f;    // of the meter, a hop: 21 dB a sec
 typedef struct {
     fenby_net *net;
     fenby_heads heads;
-    int onset, sounding, velocity, onset_age;  // numbers of the outputs, -1: none
+    size_t onset, sounding;   // numbers of the outputs
+    int velocity, onset_age;  // likewise, -1: none
     size_t age_channels;
 } model;
 
@@ -59,8 +60,8 @@ struct fenby_transcriber {
 static bool model_open(model *m, const fenby_weights *weights, char *error, size_t error_size)
 {
     if (!fenby_heads_read(&m->heads, weights, error, error_size)) return false;
-    m->onset = fenby_weights_find_output(weights, "onset");
-    m->sounding = fenby_weights_find_output(weights, "sounding");
+    m->onset = (size_t)fenby_weights_find_output(weights, "onset");
+    m->sounding = (size_t)fenby_weights_find_output(weights, "sounding");
     m->velocity = fenby_weights_find_output(weights, "velocity");
     m->onset_age = fenby_weights_find_output(weights, "onset_age");
     if (m->onset_age >= 0)
@@ -165,7 +166,7 @@ int64_t fenby_transcriber_next_decision(const fenby_transcriber *t)
     return decided_frame(t, t->looked + 1);
 }
 
-static const float *output(const model *m, int i)
+static const float *optional_output(const model *m, int i)
 {
     return i < 0 ? NULL : fenby_net_output(m->net, (size_t)i);
 }
@@ -203,11 +204,11 @@ static void look(fenby_transcriber *t, const fenby_parameters *parameters)
     fenby_net_process(m->net, t->cqt_frame);
     fenby_attack_push(t->attack, t->cqt_frame);
     fenby_posteriors posteriors = {
-        .onset = output(m, m->onset),
-        .sounding = output(m, m->sounding),
-        .velocity = output(m, m->velocity),
+        .onset = fenby_net_output(m->net, m->onset),
+        .sounding = fenby_net_output(m->net, m->sounding),
+        .velocity = optional_output(m, m->velocity),
         .attack = t->attack,
-        .onset_age = output(m, m->onset_age),
+        .onset_age = optional_output(m, m->onset_age),
         .age_channels = m->age_channels,
         .cents = fenby_pitch_of_key,
         .cents_of = t->cqt_frame,

@@ -13,7 +13,7 @@
 #define SUM VEC
 #define ZERO SET1(0.0f)
 #define LOAD_SLOTS LOAD
-#define SET1_SLOT(at) SET1(*(const float *)(at))
+#define SET1_SLOT(at) SET1(*(const float *)(const void *)(at))
 #define DOT FMA
 #define FLOATS(sum) sum
 #define ALSO

@@ -119,7 +119,7 @@ static void narrow_frame(fenby_net *net, int index)
 {
     if (!net->narrow[index]) return;
     const fenby_frames *f = &net->weights->frames[index];
-    const size_t n = (size_t)(f->width * f->channels);
+    const size_t n = (size_t)f->width * (size_t)f->channels;
     const float *frame = frame_at(net, index, 0);
     uint8_t *to = narrow_at(net, index, 0);
     const fenby_kernel *kernel = net->kernel;
