@@ -131,7 +131,9 @@ $(LIBRARY): $(LIB_OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-CORE_LIBS = $(LIBRARY) $(call pkg,libs,$(CORE_PKGS)) -lm
+# fftw3f_threads: for the lock around its planner alone.
+FFTW_LIBS = -lfftw3f_threads $(call pkg,libs,$(CORE_PKGS)) -lm
+CORE_LIBS = $(LIBRARY) $(FFTW_LIBS)
 
 # --- the programs -------------------------------------------------------------------------------------------------
 
@@ -178,7 +180,7 @@ $(BUILD)/libfenby-train.so: dsp/cqt.c dsp/cqt_kernels.c dsp/sliding_dft.c dsp/su
                             $(wildcard dsp/*.h nn/train/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -MMD -MP,$(FLAGS)) -fvisibility=default -O3 -march=native -fopenmp-simd -fno-math-errno \
-	    -fno-trapping-math -ffp-contract=fast -shared $(filter %.c,$^) -o $@ $(call pkg,libs,$(CORE_PKGS)) -lm
+	    -fno-trapping-math -ffp-contract=fast -shared $(filter %.c,$^) -o $@ $(FFTW_LIBS)
 
 # --- tests --------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 
 #include <fftw3.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,11 +32,6 @@ struct fenby_cqt {
 
     const fenby_sums *sums;
 };
-
-// FFTW's planner is the one part of it that is not thread safe, and other code in the process may plan too:
-// each of our plans is made under this lock. (Hosts that use FFTW do the same or call
-// fftwf_make_planner_thread_safe, which is not ours to call in somebody else's process.)
-static pthread_mutex_t planner_lock = PTHREAD_MUTEX_INITIALIZER;
 
 // --- spectra -----------------------------------------------------------------------------------------------------
 
@@ -93,11 +87,12 @@ static bool short_init(fenby_cqt *cqt)
         cqt->cosine[i] = (float)cos(2 * M_PI * (double)i / n);
         cqt->sine[i] = (float)sin(2 * M_PI * (double)i / n);
     }
-    // FFTW_ESTIMATE: the same plan each time, hence the same bits, and no start-up cost.
-    pthread_mutex_lock(&planner_lock);
+    // A host plans, too, and so do its other plugins, on threads of theirs: the planner is shared by the whole process.
+    fftwf_make_planner_thread_safe();
+    // FFTW_ESTIMATE: no start-up cost, and the same plan each time, hence the same bits, where nobody else in the process has
+    // measured transforms of this length.
     cqt->plan = fftwf_plan_dft_1d(n / 2, (fftwf_complex *)cqt->past, cqt->of_pairs, FFTW_FORWARD,
                                   FFTW_ESTIMATE | FFTW_PRESERVE_INPUT);
-    pthread_mutex_unlock(&planner_lock);
     return cqt->plan != NULL;
 }
 
@@ -131,11 +126,7 @@ void fenby_cqt_free(fenby_cqt *cqt)
 {
     if (!cqt) return;
     if (cqt->kernels) fenby_cqt_kernels_release(cqt->kernels);
-    if (cqt->plan) {
-        pthread_mutex_lock(&planner_lock);
-        fftwf_destroy_plan(cqt->plan);
-        pthread_mutex_unlock(&planner_lock);
-    }
+    fftwf_destroy_plan(cqt->plan);
     fenby_sliding_dft_free(cqt->sliding);
     for (int s = 0; s < FENBY_N_SPECTRA; s++) free(cqt->spectra[s].storage);
     fftwf_free(cqt->past);

@@ -2,6 +2,10 @@
 // The CQT against its definition: a direct sum over each bin's window, at all rates; pure tones at every key, attacks.
 #include "dsp/cqt.h"
 
+#include <fftw3.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "test.h"
@@ -199,6 +203,38 @@ static void test_sharing(void)
     fenby_cqt_free(a);
 }
 
+static atomic_bool others_plan;
+
+static void *plan_as_others_do(void *unused)
+{
+    for (int i = 0; atomic_load(&others_plan); i++) {
+        const int n = 256 << i % 6;
+        fftwf_complex *values = fftwf_alloc_complex((size_t)n);
+        fftwf_destroy_plan(fftwf_plan_dft_1d(n, values, values, FFTW_FORWARD, FFTW_ESTIMATE));
+        fftwf_free(values);
+    }
+    return unused;
+}
+
+// A host's own transforms are planned on its own threads meanwhile, under no lock of ours.
+static void test_beside_other_planners(void)
+{
+    pthread_t others;
+    int made = 0;
+    fenby_cqt *kept = fenby_cqt_new(48000);  // and its kernels with it
+    atomic_store(&others_plan, true);
+    REQUIRE(kept && pthread_create(&others, NULL, plan_as_others_do, NULL) == 0, "no transform or no thread");
+    for (int i = 0; i < 3000; i++) {
+        fenby_cqt *cqt = fenby_cqt_new(48000);
+        made += cqt != NULL;
+        fenby_cqt_free(cqt);
+    }
+    atomic_store(&others_plan, false);
+    pthread_join(others, NULL);
+    CHECK(made == 3000, "%d of 3000 made", made);
+    fenby_cqt_free(kept);
+}
+
 int main(void)
 {
     for (int i = 0; i < N_RATES; i++) test_direct_sum(rates_hz[i]);
@@ -207,5 +243,6 @@ int main(void)
     test_attack();
     test_state();
     test_sharing();
+    test_beside_other_planners();
     return test_report();
 }
