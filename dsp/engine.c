@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "features.h"
@@ -15,6 +16,7 @@ enum {
     EVENTS = 4096,          // the event ring
     GAPS = 64,              // gaps that may wait for the worker
     MOST_BLOCK = 1 << 20,
+    N_OUTPUT_KEYS = 128,
 };
 
 static const double load_smoothing = 0.05;  // of worker_load, a look
@@ -33,6 +35,7 @@ struct fenby_engine {
     // Any thread.
     _Atomic float parameters[FENBY_N_PARAMETERS];
     atomic_bool end_notes;
+    _Atomic uint64_t called_off; // so many of the ring's events: their notes are not to start any more
     _Atomic int64_t wake_frame;  // enough for the worker's next look
     _Atomic uint64_t late_events, overruns, lost_frames;
     _Atomic float level_db, worker_load, a4_hz;
@@ -44,6 +47,8 @@ struct fenby_engine {
         uint64_t written;     // samples that went into the ring
         int64_t lost_frames;  // since the last sample that did
         int64_t block_start, block_end;  // of the pops now
+        uint64_t popped;      // events taken from the ring
+        bool sounding[N_OUTPUT_KEYS];
     } audio;
 
     // Worker.
@@ -52,6 +57,7 @@ struct fenby_engine {
         fenby_parameters parameters;
         uint64_t read;     // samples taken from the ring
         double busy_s;     // since the last look
+        uint64_t handed;   // events given to the ring
     } worker;
 };
 
@@ -185,8 +191,11 @@ void fenby_engine_reset(fenby_engine *engine)
     engine->audio.frames = engine->audio.lost_frames = 0;
     engine->audio.block_start = engine->audio.block_end = 0;
     engine->audio.written = engine->worker.read = 0;
+    engine->audio.popped = engine->worker.handed = 0;
+    memset(engine->audio.sounding, 0, sizeof engine->audio.sounding);
     engine->worker.busy_s = 0;
     atomic_store(&engine->end_notes, false);
+    atomic_store(&engine->called_off, 0);
     atomic_store(&engine->late_events, 0);
     atomic_store(&engine->overruns, 0);
     atomic_store(&engine->lost_frames, 0);
@@ -230,16 +239,37 @@ bool fenby_engine_has_work(const fenby_engine *engine)
            atomic_load_explicit(&engine->end_notes, memory_order_relaxed);
 }
 
+// The next event of the ring that is due, called off or not.
+static bool take_event(fenby_engine *engine, fenby_event *event)
+{
+    if (!fenby_ring_peek(engine->events, event) || event->frame >= engine->audio.block_end) return false;
+    fenby_ring_skip(engine->events);
+    engine->audio.popped++;
+    return true;
+}
+
+// Whether it leaves: what is called off starts no note, and a note that has not started has no bends and no end.
+static bool leaves(fenby_engine *engine, const fenby_event *event)
+{
+    bool *sounding = &engine->audio.sounding[event->key];
+    if (event->type == FENBY_NOTE_ON)
+        *sounding = engine->audio.popped > atomic_load_explicit(&engine->called_off, memory_order_acquire);
+    const bool does = *sounding;
+    if (event->type == FENBY_NOTE_OFF) *sounding = false;
+    return does;
+}
+
 bool fenby_engine_pop(fenby_engine *engine, int64_t until_frame, fenby_event *event)
 {
     if (until_frame != engine->audio.block_end) {
         engine->audio.block_start = engine->audio.block_end;
         engine->audio.block_end = until_frame;
     }
-    if (!fenby_ring_peek(engine->events, event) || event->frame >= until_frame) return false;
-    fenby_ring_skip(engine->events);
+    do {
+        if (!take_event(engine, event)) return false;
+    } while (!leaves(engine, event));
     const bool tight = fenby_engine_parameter(engine, FENBY_TIMING) == FENBY_TIMING_TIGHT;
-    if (tight && event->frame < engine->audio.block_start)
+    if (tight && event->type == FENBY_NOTE_ON && event->frame < engine->audio.block_start)
         atomic_fetch_add_explicit(&engine->late_events, 1, memory_order_relaxed);
     return true;
 }
@@ -256,8 +286,16 @@ static void hand_on(fenby_engine *engine)
 {
     fenby_transcriber *t = engine->worker.transcriber;
     fenby_event event;
-    while (fenby_transcriber_peek(t, &event) && fenby_ring_write(engine->events, &event, 1))
+    while (fenby_transcriber_peek(t, &event) && fenby_ring_write(engine->events, &event, 1)) {
         fenby_transcriber_skip(t);
+        engine->worker.handed++;
+    }
+}
+
+// The transcriber has ended its notes: those that wait in the event ring would start only to end.
+static void call_off(fenby_engine *engine)
+{
+    atomic_store_explicit(&engine->called_off, engine->worker.handed, memory_order_release);
 }
 
 // Takes the next samples from the ring, up to a gap. At a gap, tells the transcriber.
@@ -272,6 +310,7 @@ static size_t next_samples(fenby_engine *engine, float *samples)
         }
         fenby_ring_skip(engine->gaps);
         fenby_transcriber_gap(engine->worker.transcriber, next.lost_frames);
+        call_off(engine);
     }
     n = fenby_ring_read(engine->samples, samples, n < CHUNK ? n : CHUNK);
     engine->worker.read += n;
@@ -300,8 +339,10 @@ static void measure_load(fenby_engine *engine, double busy_s, size_t looks)
 size_t fenby_engine_work(fenby_engine *engine)
 {
     const double start_s = now_s();
-    if (atomic_exchange_explicit(&engine->end_notes, false, memory_order_acquire))
+    if (atomic_exchange_explicit(&engine->end_notes, false, memory_order_acquire)) {
         fenby_transcriber_end_notes(engine->worker.transcriber);
+        call_off(engine);
+    }
     size_t looks = 0, n;
     float samples[CHUNK];
     while ((n = next_samples(engine, samples)) > 0) {
@@ -325,6 +366,7 @@ void fenby_engine_finish(fenby_engine *engine)
 bool fenby_engine_set_model(fenby_engine *engine, const fenby_weights *weights, char *error, size_t error_size)
 {
     if (!fenby_transcriber_set_model(engine->worker.transcriber, weights, error, error_size)) return false;
+    call_off(engine);
     hand_on(engine);
     publish_latencies(engine);
     publish(engine);

@@ -32,7 +32,7 @@ typedef struct {
 
 // Counters and meters; a snapshot, any thread.
 typedef struct {
-    uint64_t late_events;   // in timing tight: popped after their frame had passed, the worker being too slow
+    uint64_t late_events;   // in timing tight: note-ons popped after their frame had passed, the worker being too slow
     uint64_t overruns;      // gaps: the ring was full, samples were lost
     uint64_t lost_frames;   // samples in those gaps
     float level_db;         // input peak, decaying
@@ -73,8 +73,8 @@ int64_t fenby_engine_frames(const fenby_engine *engine) FENBY_REALTIME;
 void fenby_engine_set_parameter(fenby_engine *engine, fenby_parameter parameter, float value) FENBY_REALTIME;
 float fenby_engine_parameter(const fenby_engine *engine, fenby_parameter parameter) FENBY_REALTIME;
 
-// Any thread: asks the worker to end every sounding note (bypass, panic, stop). Notes that wait for their frame
-// never leave.
+// Any thread: asks the worker to end every sounding note (bypass, panic, stop). Once it has, notes that wait for their
+// frame never leave; the ends of those that sound do at once, or just after what had its frame before.
 void fenby_engine_end_notes(fenby_engine *engine) FENBY_REALTIME;
 
 // --- worker ------------------------------------------------------------------------------------------------

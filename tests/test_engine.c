@@ -219,7 +219,7 @@ static void test_late(void)
         const int first = r.n;
         fenby_engine_push(engine, music + i, block);
         pop_until(engine, fenby_engine_frames(engine), &r);
-        for (int e = first; e < r.n; e++) outside += r.events[e].frame < i;
+        for (int e = first; e < r.n; e++) outside += r.events[e].type == FENBY_NOTE_ON && r.events[e].frame < i;
         if (cycle % 4 == 3) fenby_engine_work(engine);
     }
     CHECK(outside > 10 && status_of(engine).late_events == outside, "%llu late, counted %llu",
@@ -380,6 +380,51 @@ static void test_end_notes(void)
     fenby_engine_free(engine);
 }
 
+// Notes that were handed on and wait for their frame in the event ring are called off, too.
+static void test_end_notes_that_wait(void)
+{
+    static record r;
+    const int block = 1024;
+    compose(RATE * SECONDS, RATE, 3);
+    fenby_engine *engine = open_engine(RATE, (uint32_t)block, NULL);
+    long after = 0;
+    r = (record){0};
+    for (int i = 0; i < RATE * SECONDS; i += block) {
+        fenby_engine_push(engine, music + i, (uint32_t)block);
+        fenby_engine_work(engine);
+        pop_until(engine, fenby_engine_frames(engine), &r);
+        if (i / block % 6) continue;
+        const long before = r.witness.notes;
+        fenby_engine_end_notes(engine);
+        fenby_engine_work(engine);
+        pop_until(engine, INT64_MAX, &r);
+        after += r.witness.notes - before;
+        CHECK(count_hanging(&r.witness) == 0, "%d notes hang", count_hanging(&r.witness));
+    }
+    CHECK(r.witness.notes > 20 && r.witness.broken == 0, "%ld notes, %ld promises broken", r.witness.notes, r.witness.broken);
+    CHECK(after == 0, "%ld notes after they were to end", after);
+    fenby_engine_free(engine);
+}
+
+// A note that is ended by hand is none that came too late.
+static void test_end_notes_in_time(void)
+{
+    static record r;
+    const int block = 256;
+    compose(RATE * SECONDS, RATE, 3);
+    fenby_engine *engine = open_engine(RATE, (uint32_t)block, NULL);
+    r = (record){0};
+    for (int i = 0; i < RATE * SECONDS; i += block) {
+        fenby_engine_push(engine, music + i, (uint32_t)block);
+        fenby_engine_work(engine);
+        pop_until(engine, fenby_engine_frames(engine), &r);
+        if (i / block % 19 == 0) fenby_engine_end_notes(engine);
+    }
+    CHECK(r.witness.notes > 20 && r.witness.broken == 0, "%ld notes, %ld promises broken", r.witness.notes, r.witness.broken);
+    CHECK(status_of(engine).late_events == 0, "%llu late", (unsigned long long)status_of(engine).late_events);
+    fenby_engine_free(engine);
+}
+
 static void test_parameters_and_status(void)
 {
     fenby_parameters parameters = fenby_parameters_default();
@@ -463,6 +508,8 @@ static void test_all(void)
     test_gaps_at_the_ends();
     test_full_event_ring();
     test_end_notes();
+    test_end_notes_that_wait();
+    test_end_notes_in_time();
     test_parameters_and_status();
     test_refuses();
 }
