@@ -114,9 +114,11 @@ bool fenby_heads_read(fenby_heads *heads, const fenby_weights *weights, char *er
         return false;
     heads->sounding_threshold = *sounding;
 
+    const float *wanted = usual;
     size_t modes = 0;
-    const float *wanted = fenby_weights_array(weights, "mode.lookahead", &modes);
-    for (size_t mode = 0; mode < FENBY_N_MODES; mode++)
-        heads->of_mode[mode] = nearest(heads, wanted && modes == FENBY_N_MODES ? wanted[mode] : usual[mode]);
+    if (fenby_weights_array(weights, "mode.lookahead", &modes))
+        wanted = find(weights, "mode.lookahead", FENBY_N_MODES, error, error_size);
+    if (!wanted) return false;
+    for (size_t mode = 0; mode < FENBY_N_MODES; mode++) heads->of_mode[mode] = nearest(heads, wanted[mode]);
     return true;
 }

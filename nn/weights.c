@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a .fnw file is read in place");
 _Static_assert(sizeof(float) == 4, "a .fnw file is read in place");
@@ -102,8 +103,8 @@ static const char *read_text(reader *r, const char *what, int max_size, const ch
         fail(r, "%s is not text of a multiple of 4 bytes that ends in zero", what);
         return "";
     }
-    for (const char *c = text; *c; c++) {
-        bool control = (unsigned char)*c < 32 || *c == 127;
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        const bool control = *c < 32 || *c == 127 || (c[0] == 0xc2 && c[1] < 0xa0);  // the last: U+0080 .. U+009F
         if (control && !strchr(allowed, *c)) fail(r, "%s has control characters", what);
     }
     return text;
@@ -408,7 +409,10 @@ static bool read_file(reader *r, FILE *file, unsigned char **bytes, size_t *size
 static FILE *open_at_once(const char *path)
 {
     const int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    return descriptor < 0 ? NULL : fdopen(descriptor, "rb");
+    if (descriptor < 0) return NULL;
+    FILE *file = fdopen(descriptor, "rb");
+    if (!file) close(descriptor);
+    return file;
 }
 
 fenby_weights *fenby_weights_load(const char *path, uint64_t features_hash, char *error, size_t error_size)

@@ -104,6 +104,8 @@ int main(void)
     check_refused(s, "onset.threshold has 1 values, expected 2 or 176");
     s = good, s.n_sounding = 2;
     check_refused(s, "sounding.threshold has 2 values, expected 1");
+    s = good, s.n_modes = 2;
+    check_refused(s, "mode.lookahead has 2 values, expected 3");
     s = good, s.onset = 1;
     check_refused(s, "output onset is 88 x 1, expected 88 x 2");
     s = good, s.contour = 1;

@@ -252,6 +252,8 @@ static void test_layers(void)
         { 4, 1, 1, 2, { HEAD, 33 }, "number of outputs is 33" },
         { 4, 1, 1, 4, { HEAD, 1, 4, 0 }, "output name is empty" },
         { 4, 1, 1, 4, { HEAD, 1, 4, 27 }, "output name has control characters" },
+        { 4, 1, 1, 4, { HEAD, 1, 4, 0x419bc2 }, "output name has control characters" },
+        { 4, 1, 1, 6, { HEAD, 1, 4, 0xa9c3, 0, 0 }, "output channels is 0" },
         { 4, 1, 1, 4, { HEAD, 1, 4, 0x61616161 }, "output name is not text" },
         { 4, 1, 1, 3, { HEAD, 1, 2000000000 }, "output name is 2000000000" },
         { 4, 1, 1, 6, { HEAD, 1, 4, A, 0, 0 }, "output channels is 0" },
