@@ -22,7 +22,7 @@ fetch() {
 }
 [ -e "$root/usr/lib/aarch64-linux-gnu/libfftw3f.so" ] || fetch
 
-tests="ring heads net weights note_tracker parameters exponent sliding_dft cqt tuning attack pitch transcriber engine"
+tests="ring heads net weights note_tracker parameters exponent sliding_dft cqt tuning attack pitch transcriber engine midi_out"
 programs=
 for test in $tests; do programs="$programs $folder/tests/test_$test"; done
 lib=$root/usr/lib/aarch64-linux-gnu

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """export.py CHECKPOINT... OUT.fnw [--card CARD.md] [--side-by-side] [--thresholds]: makes a weights file of a trained
 network, with its model card, and with --thresholds with those of config.py in place of the ones that were saved with it.

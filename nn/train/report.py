@@ -269,7 +269,7 @@ def main():
     text = [f'# How well {model["name"]} hears\n',
             'Made by `report.py`; `make accuracy` gives the figures of one mode. Recordings are not part of this tree.\n',
             '## F-measure against latency\n', '![F-measure against latency](f1_latency.png)\n',
-            table(['lookahead, hops', 'mode', 'latency median / p95 / IQR, ms', *groups],
+            table(['lookahead, hops', 'mode', 'delay of all notes, median / p95 / IQR, ms', *groups],
                   [(c[2], ' '.join(m for m, v in modes.items() if v == c[2]),
                     f'{c[0]:.0f} / {np.percentile(c[3], 95):.0f} / {np.subtract(*np.percentile(c[3], [75, 25])):.0f}',
                     *(f'{c[1]["fno"][g]:.3f} / {c[1]["flive"][g]:.3f}' for g in groups)) for c in curve]),

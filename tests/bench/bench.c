@@ -175,6 +175,7 @@ int main(int argc, char **argv)
 
     // 1 ring
     fenby_ring *ring = fenby_ring_new(sizeof(float), 1 << 14);
+    if (!ring) return 1;
     timings t = timings_new(hops);
     float block[1024];
     for (size_t i = 0; i < hops && (i + 1) * 557 < frames; i++) {
@@ -190,7 +191,7 @@ int main(int argc, char **argv)
     const int look_frames = RATE * FENBY_HOP / looks / FENBY_SAMPLE_RATE;
     fenby_cqt *cqt = fenby_cqt_new(RATE);
     float *features = calloc(hops * FENBY_N_FEATURES, sizeof *features);
-    if (!ring || !cqt || !features) return 1;
+    if (!cqt || !features) return 1;
     t = timings_new(hops);
     for (size_t i = 0; i < hops; i++) {
         const double at = now_us();

@@ -51,7 +51,8 @@ end_host() {
 play() {  # AUDIO_PORT
     "$BUILD/tests/system/jack_player" "$folder/music.wav" "$1" fenby:midi_out 1 \
         >"$folder/played" 2>"$folder/player.log"
-    check "the player failed: $(cat "$folder/player.log")" [ $? -eq 0 ]
+    status=$?
+    check "the player failed: $(cat "$folder/player.log")" [ "$status" -eq 0 ]
 }
 
 # What the plugin says is its latency. (What jalv tells JACK of it is the wrong way round.)
