@@ -172,19 +172,27 @@ size_t fenby_audio_file_read(fenby_audio_file *file, float *samples, size_t n)
 
 // --- damage --------------------------------------------------------------------------------------------------
 
-// A WAV or AIFF file that was cut: libsndfile corrects the length and only notes it in its log, as
-// "data : 441000 (should be 220479)". Sizes near 2 or 4 GiB are what programs write that stream into a pipe and
-// cannot know the length. Returns how much of the promised sound is there, 1 when all of it is.
+// A WAV, AIFF, W64 or RF64 file that was cut: libsndfile corrects the length and only notes it in its log, as
+// "data : 441000 (should be 220479)"; for the last two this is the whole file's. The greatest sizes, near 2 or
+// 4 GiB where there are 32 bits, are what programs write that stream into a pipe and cannot know the length. Returns
+// how much of the promised sound is there, 1 when all of it is.
 static double part_in_log(const fenby_audio_file *file)
 {
     char log[4096] = "";
     sf_command(file->sound, SFC_GET_LOG_INFO, log, sizeof log);
-    static const char *const names[] = {"data : ", "SSND : ", "Data Size   : "};
-    for (int i = 0; i < 3; i++) {
+    static const struct {
+        const char *name;
+        double streams;  // sizes from here on
+    } sizes[] = {{"data : ", 0x7fff0000},
+                 {"SSND : ", 0x7fff0000},
+                 {"Data Size   : ", 0x7fff0000},
+                 {"riff : ", 0x1p62},
+                 {"Riff size : ", 0x1p62}};
+    for (int i = 0; i < 5; i++) {
         double promised, there;
-        const char *const line = strstr(log, names[i]);
-        if (!line || sscanf(line + strlen(names[i]), "%lf (should be %lf)", &promised, &there) != 2) continue;
-        if (promised < 0x7fff0000 && promised > there) return there / promised;
+        const char *const line = strstr(log, sizes[i].name);
+        if (!line || sscanf(line + strlen(sizes[i].name), "%lf (should be %lf)", &promised, &there) != 2) continue;
+        if (promised < sizes[i].streams && promised > there) return there / promised;
     }
     return 1;
 }

@@ -27,6 +27,8 @@ static const struct {
     {"a.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, 80, N_FRAMES / 2 - 100},
     {"b.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 140, N_FRAMES / 2 - 100},
     {"c.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_24, 130, N_FRAMES / 2 - 100},
+    {"a.w64", SF_FORMAT_W64 | SF_FORMAT_PCM_16, 80, N_FRAMES / 2 - 100},
+    {"a.rf64", SF_FORMAT_RF64 | SF_FORMAT_PCM_16, 80, N_FRAMES / 2 - 100},
     {"a.aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 80, N_FRAMES / 2 - 100},
     {"a.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, 80, N_FRAMES / 4},
     {"a.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, 25, 0},
@@ -188,6 +190,21 @@ static void test_cut(void)
     }
 }
 
+// A W64 file says how long it is in 64 bits: 5 GiB are a length like any other, and not the mark of a stream.
+static void test_cut_large(void)
+{
+    static unsigned char bytes[3 << 20];
+    static const unsigned char riff_size[] = {0, 0, 0, 0x40, 1, 0, 0, 0};
+    const size_t size = read_bytes("a.w64", bytes, sizeof bytes);
+    memcpy(bytes + 16, riff_size, sizeof riff_size);
+    write_bytes("cut.w64", bytes, size);
+    fenby_audio_file *file = open_sound("cut.w64", 1);
+    CHECK(read_all(file, samples, N_FRAMES + 1000) == N_FRAMES, "not all that is there");
+    const char *const damage = fenby_audio_file_damage(file);
+    CHECK(damage && !strncmp(damage, "ends after 2.5 s, expected 304", 30), "it says %s", damage);
+    fenby_audio_file_close(file);
+}
+
 // Either a one-line error or a file that can be read to its end. Returns how many frames it has.
 static int64_t check_survives(const char *name, const unsigned char *bytes, size_t size)
 {
@@ -286,6 +303,7 @@ int main(void)
     test_mix();
     test_zero_length();
     test_cut();
+    test_cut_large();
     test_corrupt();
     test_streams();
     test_refused();
