@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "output_file.h"
+
 static const char *const endings[FENBY_N_OUTPUTS] = {".mid", ".csv", ".png"};
 static const char *const option_names[FENBY_N_OUTPUTS] = {"-o", "--csv", "--plot"};
 
@@ -184,7 +186,7 @@ static bool folder_is_writable(const char *path)
 {
     struct stat status;
     char folder[PATH_MAX];
-    if (!stat(path, &status) && !S_ISREG(status.st_mode)) return true;
+    if (!strcmp(path, FENBY_STANDARD_OUTPUT) || (!stat(path, &status) && !S_ISREG(status.st_mode))) return true;
     split_path(path, folder);
     return !access(folder, W_OK);
 }

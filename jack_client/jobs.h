@@ -14,8 +14,6 @@
 
 enum { FENBY_MIDI_OUTPUT, FENBY_CSV_OUTPUT, FENBY_PLOT_OUTPUT, FENBY_N_OUTPUTS };
 
-#define FENBY_STANDARD_OUTPUT "/dev/stdout"
-
 typedef struct {
     char *input;
     char *outputs[FENBY_N_OUTPUTS];  // NULL: not wanted

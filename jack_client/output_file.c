@@ -43,8 +43,10 @@ static FILE *open_temporary(fenby_output_file *output)
 
 bool fenby_output_file_open(fenby_output_file *output, const char *path, char *error, size_t error_size)
 {
+    // Who gave us standard output may write to it before and after us: it must stay the same file.
+    const bool is_standard = !strcmp(path, FENBY_STANDARD_OUTPUT);
     struct stat status;
-    const bool exists = !stat(path, &status);
+    const bool exists = !is_standard && !stat(path, &status);
     *output = (fenby_output_file){0};
     if (exists && S_ISDIR(status.st_mode)) {
         errno = EISDIR;
@@ -53,8 +55,8 @@ bool fenby_output_file_open(fenby_output_file *output, const char *path, char *e
     // A symbolic link is followed, so that the file it points to is replaced and the link stays.
     if (!exists || !realpath(path, output->path))
         snprintf(output->path, sizeof output->path, "%s", path);
-    if (exists && !S_ISREG(status.st_mode)) {
-        output->pipe = fopen(path, "w");
+    if (is_standard || (exists && !S_ISREG(status.st_mode))) {
+        output->pipe = is_standard ? fdopen(dup(STDOUT_FILENO), "w") : fopen(path, "w");
         output->file = output->pipe ? tmpfile() : NULL;
     } else {
         output->file = open_temporary(output);

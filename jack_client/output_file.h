@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 // Files that are either there whole or not at all: written under a temporary name in the same folder, synced,
-// then renamed. What is no regular file (/dev/stdout, a pipe) gets all of it at the close.
+// then renamed. Standard output, whatever it is, and what is no regular file (a pipe) get all of it at the close.
 //
 // Thread: one for each file. Allocation: stdio's. Errors: one line that begins with the file's name.
 #ifndef FENBY_OUTPUT_FILE_H
@@ -11,9 +11,11 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#define FENBY_STANDARD_OUTPUT "/dev/stdout"
+
 typedef struct {
     FILE *file;  // to write to; one can seek in it
-    FILE *pipe;  // what is no regular file, or NULL
+    FILE *pipe;  // standard output or what is no regular file, or NULL
     char path[PATH_MAX];
     char temporary[PATH_MAX];  // "" when there is a pipe
 } fenby_output_file;

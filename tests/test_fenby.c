@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -245,11 +246,30 @@ static void test_pipes(void)
     CHECK(!strncmp(errors, "music.wav: ", 11) && strstr(errors, ": /dev/stdout\n"), "%s", errors);
     RUNS("$F $M -q music.wav -o - > redirected.mid");
     CHECK(are_equal("a.mid", "redirected.mid"), "a redirection gives another MIDI file");
+    RUNS("{ echo header && $F $M -q music.wav -o - && echo end; } > within.txt &&"
+         " { echo header && cat a.mid && echo end; } | cmp - within.txt");
+    RUNS("echo header > more.csv && $F $M -q music.wav -o d.mid --csv - >> more.csv &&"
+         " { echo header && cat a.csv; } | cmp - more.csv");
     RUNS("mkfifo pipe && { cat pipe > from_pipe.mid & } && $F $M -q music.wav -o pipe && wait");
     CHECK(are_equal("a.mid", "from_pipe.mid"), "a pipe gives another MIDI file");
     RUNS("$F $M -q music.wav -o d.mid --csv - | cmp - a.csv");
     check_refused(1, "$F $M -q music.wav -o - --csv -",
                   "music.wav: its output /dev/stdout is one of music.wav already");
+}
+
+// Standard output may be a socket, as that of inetd's servers, which has no name to open it by.
+static void test_socket(void)
+{
+    static char bytes[1 << 16];
+    int ends[2];
+    const int failed = socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    REQUIRE(!failed, "no sockets");
+    RUNS("$F $M -q music.wav -o - >&%d", ends[1]);
+    close(ends[1]);
+    const ssize_t n = recv(ends[0], bytes, sizeof bytes, MSG_WAITALL);
+    close(ends[0]);
+    write_bytes("socket.mid", bytes, n > 0 ? (size_t)n : 0);
+    CHECK(are_equal("a.mid", "socket.mid"), "a socket gives another MIDI file");
 }
 
 // Where files go: beside the input, into a folder, several at once.
@@ -621,6 +641,7 @@ int main(int argc, char **argv)
     test_block_sizes();
     test_inputs();
     test_pipes();
+    test_socket();
     test_places();
     test_settings();
     test_lists();
