@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: ISC
 #include "command_line.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+void fenby_open_standard_files(void)
+{
+    for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
+        if (fcntl(descriptor, F_GETFD) < 0) open("/dev/null", O_RDONLY);
+}
 
 bool fenby_read_integer(const char *option, const char *text, int minimum, int maximum, int *value, char *error,
                         size_t error_size)

@@ -10,6 +10,10 @@
 
 enum { FENBY_SYMBOL_SIZE = 64 };
 
+// To be called first: a standard descriptor that is closed is opened, where there is nothing to read and what is
+// written fails. Else the next file that is opened would have its number, and get what is meant for it.
+void fenby_open_standard_files(void);
+
 // Reads an option's value, a whole number in minimum .. maximum.
 bool fenby_read_integer(const char *option, const char *text, int minimum, int maximum, int *value, char *error,
                         size_t error_size);

@@ -344,6 +344,7 @@ int main(int argc, char **argv)
 {
     char error[ERROR_SIZE];
     fenby_options options;
+    fenby_open_standard_files();
     if (!fenby_options_parse(&options, argc, argv, error, sizeof error)) {
         complain(error);
         return BAD_COMMAND;

@@ -405,6 +405,7 @@ int main(int argc, char **argv)
     char error[ERROR_SIZE];
     fenby_jack_options options;
     int result = BAD_COMMAND;
+    fenby_open_standard_files();
     if (fenby_jack_options_parse(&options, argc, argv, error, sizeof error)) result = act(&options);
     else complain(error);
     fenby_jack_options_free(&options);

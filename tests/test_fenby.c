@@ -272,6 +272,20 @@ static void test_socket(void)
     CHECK(are_equal("a.mid", "socket.mid"), "a socket gives another MIDI file");
 }
 
+// Who closes what it does not want loses nothing else.
+static void test_closed(void)
+{
+    static const char *const closed[] = {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"};
+    for (int i = 0; i < 4; i++) {
+        RUNS("$F $M music.wav -o closed.mid --csv closed.csv %s", closed[i]);
+        CHECK(are_equal("a.mid", "closed.mid") && are_equal("a.csv", "closed.csv"), "%s: other notes", closed[i]);
+        RUNS("rm closed.mid closed.csv && $F --help %s", closed[i]);
+    }
+    const int status = run("$F $M -q music.wav -o - >&-");
+    CHECK(status == 1 && strstr(errors, "/dev/stdout: cannot be written: "), "exit %d: %s", status, errors);
+    check_refused(1, "$F $M -q - -o closed.mid <&-", "standard input: is an empty file");
+}
+
 // Where files go: beside the input, into a folder, several at once.
 static void test_places(void)
 {
@@ -642,6 +656,7 @@ int main(int argc, char **argv)
     test_inputs();
     test_pipes();
     test_socket();
+    test_closed();
     test_places();
     test_settings();
     test_lists();
