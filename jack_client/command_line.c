@@ -14,6 +14,12 @@ void fenby_open_standard_files(void)
         if (fcntl(descriptor, F_GETFD) < 0) open("/dev/null", O_RDONLY);
 }
 
+bool fenby_flush_output(void)
+{
+    const bool good = !fflush(stdout) && !ferror(stdout);
+    return good || (fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY;
+}
+
 bool fenby_read_integer(const char *option, const char *text, int minimum, int maximum, int *value, char *error,
                         size_t error_size)
 {

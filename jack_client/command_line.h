@@ -14,6 +14,9 @@ enum { FENBY_SYMBOL_SIZE = 64 };
 // written fails. Else the next file that is opened would have its number, and get what is meant for it.
 void fenby_open_standard_files(void);
 
+// Whether standard output took all that was printed. Where it was closed from the start nobody asked for it.
+bool fenby_flush_output(void);
+
 // Reads an option's value, a whole number in minimum .. maximum.
 bool fenby_read_integer(const char *option, const char *text, int minimum, int maximum, int *value, char *error,
                         size_t error_size);

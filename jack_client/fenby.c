@@ -340,6 +340,22 @@ static int with_weights(const fenby_options *options)
     return result;
 }
 
+static int act(const fenby_options *options)
+{
+    char error[ERROR_SIZE];
+    switch (options->action) {
+    case FENBY_SHOW_HELP: fputs(fenby_help, stdout); return 0;
+    case FENBY_LIST_PARAMETERS: fenby_info_parameters(stdout); return 0;
+    case FENBY_LIST_PRESETS:
+        if (fenby_info_presets(stdout, error, sizeof error)) return 0;
+        complain(error);
+        return BAD_FILE;
+    case FENBY_SHOW_VERSION: puts("fenby " FENBY_VERSION); return options->verbose ? with_weights(options) : 0;
+    case FENBY_TRANSCRIBE: break;
+    }
+    return with_weights(options);
+}
+
 int main(int argc, char **argv)
 {
     char error[ERROR_SIZE];
@@ -350,15 +366,8 @@ int main(int argc, char **argv)
         return BAD_COMMAND;
     }
     handle_signals();
-    switch (options.action) {
-    case FENBY_SHOW_HELP: fputs(fenby_help, stdout); return 0;
-    case FENBY_LIST_PARAMETERS: fenby_info_parameters(stdout); return 0;
-    case FENBY_LIST_PRESETS:
-        if (fenby_info_presets(stdout, error, sizeof error)) return 0;
-        complain(error);
-        return BAD_FILE;
-    case FENBY_SHOW_VERSION: puts("fenby " FENBY_VERSION); return options.verbose ? with_weights(&options) : 0;
-    case FENBY_TRANSCRIBE: break;
-    }
-    return with_weights(&options);
+    const int result = act(&options);
+    if (result || fenby_flush_output()) return result;
+    complain("standard output: cannot be written");
+    return BAD_FILE;
 }

@@ -383,7 +383,7 @@ static int show_version(const fenby_jack_options *options)
     return good ? 0 : CANNOT_RUN;
 }
 
-static int act(const fenby_jack_options *options)
+static int print(const fenby_jack_options *options)
 {
     char error[ERROR_SIZE];
     switch (options->action) {
@@ -397,7 +397,16 @@ static int act(const fenby_jack_options *options)
         return CANNOT_RUN;
     case FENBY_JACK_RUN: break;
     }
-    return run(options);
+    return 0;
+}
+
+static int act(const fenby_jack_options *options)
+{
+    if (options->action == FENBY_JACK_RUN) return run(options);
+    const int result = print(options);
+    if (result || fenby_flush_output()) return result;
+    complain("standard output: cannot be written");
+    return CANNOT_RUN;
 }
 
 int main(int argc, char **argv)

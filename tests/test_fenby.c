@@ -577,6 +577,20 @@ static void test_full_disk(void)
     CHECK(!exists("never.png"), "a part of a picture was left");
 }
 
+// What is printed may be what somebody wants, too. Lists are longer than stdio keeps back, a line is not.
+static void test_full_output(void)
+{
+    static const char *const wanted[] = {"--help", "--list-params", "--list-presets", "--version", "$M --version -v",
+                                         "$M music.wav -o e.mid"};
+    for (int i = 0; i < 6; i++) {
+        char command[100];
+        snprintf(command, sizeof command, "$F %s >/dev/full", wanted[i]);
+        check_refused(1, command, "standard output: cannot be written");
+    }
+    CHECK(are_equal("a.mid", "e.mid"), "the MIDI file is not there");
+    RUNS("$F $M -q music.wav -o e.mid >/dev/full");
+}
+
 static void test_interrupt(void)
 {
     const int status = run("timeout --preserve-status -s INT 1 $F $M -q long.wav --csv long.csv");
@@ -669,6 +683,7 @@ int main(int argc, char **argv)
     test_old_name();
     test_stopped_list();
     test_full_disk();
+    test_full_output();
     test_interrupt();
     test_nohup();
     test_leftovers();
