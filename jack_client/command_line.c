@@ -50,8 +50,29 @@ bool fenby_ignores_hangup(void)
     return sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN;
 }
 
-void fenby_describe_bad_option(int result, const char *argument, char *error, size_t error_size)
+static bool has_value(const struct option *options, int value)
 {
-    const char *const what = result == ':' ? "expected a value" : "no such option, see --help";
-    snprintf(error, error_size, "%s: %s", argument, what);
+    while (options->name && options->val != value) options++;
+    return options->name;
+}
+
+// Whether the name of one begins like this, as in "--list=3".
+static bool has_name(const struct option *options, const char *argument)
+{
+    const char *const name = argument + 2;
+    while (options->name && strncmp(options->name, name, strcspn(name, "=")) != 0) options++;
+    return options->name;
+}
+
+// getopt_long leaves in optopt the letter, the value of the long option, or 0 for a long one that it cannot tell. Where
+// letters stand together optind has not left them yet.
+void fenby_describe_bad_option(int result, char *const *argv, const struct option *options, char *error,
+                               size_t error_size)
+{
+    const char *const argument = argv[optind - 1];
+    if (result == ':') snprintf(error, error_size, "%s: expected a value", argument);
+    else if (has_value(options, optopt)) snprintf(error, error_size, "%s: expected no value", argument);
+    else if (optopt) snprintf(error, error_size, "-%c: no such option, see --help", optopt);
+    else if (has_name(options, argument)) snprintf(error, error_size, "%s: several options begin so, see --help", argument);
+    else snprintf(error, error_size, "%s: no such option, see --help", argument);
 }

@@ -5,6 +5,7 @@
 #ifndef FENBY_COMMAND_LINE_H
 #define FENBY_COMMAND_LINE_H
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,7 +29,9 @@ bool fenby_split_setting(const char *setting, char symbol[FENBY_SYMBOL_SIZE], co
 // Whether the program was told, by nohup say, to go on when its terminal ends.
 bool fenby_ignores_hangup(void);
 
-// Says what is wrong with the argument for which getopt_long returned '?' or ':'.
-void fenby_describe_bad_option(int result, const char *argument, char *error, size_t error_size);
+// Says what is wrong with the option for which getopt_long, with these long ones, returned '?' or ':'. Each letter
+// is the value of a long one, too.
+void fenby_describe_bad_option(int result, char *const *argv, const struct option *options, char *error,
+                               size_t error_size);
 
 #endif

@@ -222,7 +222,7 @@ bool fenby_jack_options_parse(fenby_jack_options *options, int argc, char **argv
     const char **next = options->asked;
     while ((option = getopt_long(argc, argv, ":p:s:qvh", long_options, NULL)) != -1) {
         if (option == '?' || option == ':') {
-            fenby_describe_bad_option(option, argv[optind - 1], error, error_size);
+            fenby_describe_bad_option(option, argv, long_options, error, error_size);
             return false;
         }
         if (!take_option(options, option, &next, error, error_size)) return false;

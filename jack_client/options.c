@@ -113,7 +113,7 @@ static bool take_options(fenby_options *options, int argc, char **argv, const ch
     const char **next = settings;
     while ((option = getopt_long(argc, argv, ":o:p:s:qvh", long_options, NULL)) != -1) {
         if (option == '?' || option == ':') {
-            fenby_describe_bad_option(option, argv[optind - 1], error, error_size);
+            fenby_describe_bad_option(option, argv, long_options, error, error_size);
             return false;
         }
         if (!take_option(options, option, &next, error, error_size)) return false;

@@ -451,7 +451,17 @@ static void test_bad_commands(void)
 {
     check_refused(2, "$F", "expected a sound file, see --help");
     check_refused(2, "$F --nope x", "--nope: no such option, see --help");
+    check_refused(2, "$F --nope=3 x", "--nope=3: no such option, see --help");
+    check_refused(2, "$F x -y", "-y: no such option, see --help");
+    check_refused(2, "$F -xq x", "-x: no such option, see --help");
+    check_refused(2, "$F -qxv x", "-x: no such option, see --help");
+    check_refused(2, "$F x -qy", "-y: no such option, see --help");
     check_refused(2, "$F x -o", "-o: expected a value");
+    check_refused(2, "$F x --output", "--output: expected a value");
+    check_refused(2, "$F --quiet=3 x", "--quiet=3: expected no value");
+    check_refused(2, "$F --list-params=3", "--list-params=3: expected no value");
+    check_refused(2, "$F --list", "--list: several options begin so, see --help");
+    check_refused(2, "$F --list=3", "--list=3: several options begin so, see --help");
     check_refused(2, "$F x --block 0", "--block 0: expected a whole number, 1 .. 1048576");
     check_refused(2, "$F x --block 1e3", "--block 1e3: expected a whole number, 1 .. 1048576");
     check_refused(2, "$F x --format 2", "--format 2: expected a whole number, 0 .. 1");
