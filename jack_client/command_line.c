@@ -44,6 +44,22 @@ bool fenby_split_setting(const char *setting, char symbol[FENBY_SYMBOL_SIZE], co
     return true;
 }
 
+static bool check_order(const float *values, fenby_parameter low, fenby_parameter high, char *error,
+                        size_t error_size)
+{
+    if (values[low] <= values[high]) return true;
+    snprintf(error, error_size, "%s %g is above %s %g", fenby_parameter_table[low].symbol, values[low],
+             fenby_parameter_table[high].symbol, values[high]);
+    return false;
+}
+
+bool fenby_check_orders(const fenby_parameters *parameters, char *error, size_t error_size)
+{
+    const float *const values = parameters->value;
+    return check_order(values, FENBY_LOWEST_KEY_PARAMETER, FENBY_HIGHEST_KEY_PARAMETER, error, error_size) &&
+           check_order(values, FENBY_VELOCITY_MINIMUM, FENBY_VELOCITY_MAXIMUM, error, error_size);
+}
+
 bool fenby_ignores_hangup(void)
 {
     struct sigaction hangup;

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "../dsp/parameters.h"
+
 enum { FENBY_SYMBOL_SIZE = 64 };
 
 // To be called first: a standard descriptor that is closed is opened, where there is nothing to read and what is
@@ -25,6 +27,9 @@ bool fenby_read_integer(const char *option, const char *text, int minimum, int m
 // Cuts the NAME=VALUE of --set in two.
 bool fenby_split_setting(const char *setting, char symbol[FENBY_SYMBOL_SIZE], const char **value, char *error,
                          size_t error_size);
+
+// Refuses ranges whose ends are the wrong way round: no note could sound. Only to be asked when all settings are made.
+bool fenby_check_orders(const fenby_parameters *parameters, char *error, size_t error_size);
 
 // Whether the program was told, by nohup say, to go on when its terminal ends.
 bool fenby_ignores_hangup(void);

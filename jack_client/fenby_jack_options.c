@@ -124,7 +124,7 @@ bool fenby_jack_options_apply(const fenby_jack_options *options, fenby_jack_stat
                 good = add_link(options, state, kind, value, &n_sources, error, error_size);
             if (!good) return false;
         }
-    return true;
+    return fenby_check_orders(&state->parameters, error, error_size);
 }
 
 // --- parsing -------------------------------------------------------------------------------------------------

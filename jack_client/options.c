@@ -123,22 +123,6 @@ static bool take_options(fenby_options *options, int argc, char **argv, const ch
     return true;
 }
 
-// Two ends the wrong way round: no note could sound.
-static bool check_order(const float *values, fenby_parameter low, fenby_parameter high, char *error,
-                        size_t error_size)
-{
-    if (values[low] <= values[high]) return true;
-    snprintf(error, error_size, "%s %g is above %s %g", fenby_parameter_table[low].symbol, values[low],
-             fenby_parameter_table[high].symbol, values[high]);
-    return false;
-}
-
-static bool check_orders(const float *values, char *error, size_t error_size)
-{
-    return check_order(values, FENBY_LOWEST_KEY_PARAMETER, FENBY_HIGHEST_KEY_PARAMETER, error, error_size) &&
-           check_order(values, FENBY_VELOCITY_MINIMUM, FENBY_VELOCITY_MAXIMUM, error, error_size);
-}
-
 bool fenby_options_parse(fenby_options *options, int argc, char **argv, char *error, size_t error_size)
 {
     *options = (fenby_options){
@@ -149,7 +133,7 @@ bool fenby_options_parse(fenby_options *options, int argc, char **argv, char *er
         return false;
     }
     const bool good = take_options(options, argc, argv, settings, error, error_size) &&
-                      check_orders(options->parameters.value, error, error_size);
+                      fenby_check_orders(&options->parameters, error, error_size);
     free(settings);
     options->inputs = argv + optind;
     options->n_inputs = (size_t)(argc - optind);

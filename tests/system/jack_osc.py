@@ -136,6 +136,9 @@ def talk_parameters(peer):
     check_error(peer, "not a number", s, "much")
     check_error(peer, "one value", s, 0.1, 0.2)
     check_answer(peer, [0.25], s)
+    check_done(peer, "/fenby/param/highest_key", 40)  # two settings that come one by one
+    check_done(peer, "/fenby/param/lowest_key", 80)
+    check_done(peer, "/fenby/param/lowest_key", 21)
     t = "/fenby/param/timing"
     check_done(peer, t, "asap")
     check_answer(peer, [1.0], t)

@@ -350,6 +350,7 @@ test_command_line() {
     check "OSC port" refuses '1 .. 65535' --osc-port 70000
     check "OSC address" refuses 'numeric address' --osc-address example.org
     check "setting" refuses 'out of range' --set sensitivity=2
+    check "range" refuses 'lowest_key 80 is above highest_key 40' --set lowest_key=80 --set highest_key=40
     check "parameter" refuses 'no parameter' --set nothing=2
     check "preset" refuses 'nothing' --preset nothing
     check "model" refuses '/dev/null: is no regular file' --model /dev/null --no-start-server
