@@ -281,10 +281,11 @@ static void take_keys(fenby_jack_view *view, fenby_jack_control *control)
     for (ssize_t i = 0; i < n && keys[i] != '\033'; i++) take_key(view, control, keys[i]);
 }
 
+// So does the end of the terminal: once it is read there are no more keys to wait for; unread it would wake without end.
 static bool keys_wait(void)
 {
-    int n = 0;
-    return ioctl(STDIN_FILENO, FIONREAD, &n) == 0 && n > 0;
+    struct pollfd keyboard = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&keyboard, 1, 0) > 0;
 }
 
 // --- the view ------------------------------------------------------------------------------------------------

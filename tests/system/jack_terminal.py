@@ -27,7 +27,8 @@ IFLAG, LFLAG = 0, 3
 class Terminal:
     """fenby-jack on a terminal of its own, whose keyboard and screen we are."""
 
-    def __init__(self, program, *options):
+    def __init__(self, program, *options, goes_on=False):
+        self.goes_on = goes_on
         self.ours, self.its = pty.openpty()
         fcntl.ioctl(self.its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.before = termios.tcgetattr(self.its)
@@ -36,6 +37,8 @@ class Terminal:
 
     def take(self):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        if self.goes_on:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def read(self, seconds):
         """What is shown meanwhile."""
@@ -86,6 +89,27 @@ def calm(program):
     check(terminal.read(0.5).endswith(b"\033[?1049l"), "Ctrl-S: the screen is not given back")
 
 
+def gone(program):
+    """The terminal ends, and the program was told to go on."""
+    terminal = Terminal(program, "--osc-port", "off", goes_on=True)
+    terminal.read(1)
+    os.close(terminal.ours)
+    os.close(terminal.its)
+    time.sleep(0.5)
+    before, began = processor_s(terminal.process.pid), time.time()
+    time.sleep(2)
+    part = (processor_s(terminal.process.pid) - before) / (time.time() - began)
+    check(part < 0.3, f"gone: without a terminal it takes {100 * part:.0f} % of a processor")
+    terminal.process.send_signal(signal.SIGTERM)
+    check(terminal.process.wait(20) == 0, f"gone: ended with {terminal.process.returncode}")
+
+
+def processor_s(pid):
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def full(program, port):
     """Nobody reads what is shown, as after a connection's end, until there is no more room."""
     terminal = Terminal(program, "--osc-port", port)
@@ -132,7 +156,7 @@ def main():
     """They mostly wait, so all at a time."""
     program, one_port, another = sys.argv[1:]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        done = [pool.submit(calm, program), pool.submit(full, program, one_port),
+        done = [pool.submit(calm, program), pool.submit(gone, program), pool.submit(full, program, one_port),
                 pool.submit(later, program, another), pool.submit(lines, program)]
     for test in done:
         test.result()
