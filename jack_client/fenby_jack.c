@@ -290,6 +290,7 @@ static bool follow_manager(program *p, char *error)
 {
     if (!p->nsm || fenby_jack_nsm_update(p->nsm, p->control)) return true;
     fenby_jack_view_say(p->view, "no session manager answers at NSM_URL, going on without", true);
+    fenby_jack_control_set_waits(p->control, p->options->waits_for_server);
     return fenby_jack_control_start(p->control, error, ERROR_SIZE);
 }
 

@@ -167,6 +167,11 @@ bool fenby_jack_control_start(fenby_jack_control *control, char *error, size_t e
     return true;
 }
 
+void fenby_jack_control_set_waits(fenby_jack_control *control, bool waits_for_server)
+{
+    control->config.waits_for_server = waits_for_server;
+}
+
 // Whatever keeps the client from beginning, the next look may find it gone.
 static void look_for_server(fenby_jack_control *control)
 {

@@ -56,6 +56,9 @@ bool fenby_jack_control_start(fenby_jack_control *control, char *error, size_t e
 // program is to end: asked to, or the server is gone, or an error, told in `error` if not empty.
 bool fenby_jack_control_tick(fenby_jack_control *control, char *error, size_t error_size);
 
+// Whether a server that is not there, or goes, is waited for.
+void fenby_jack_control_set_waits(fenby_jack_control *control, bool waits_for_server);
+
 void fenby_jack_control_quit(fenby_jack_control *control);
 
 // The settings as they are.

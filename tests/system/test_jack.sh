@@ -164,6 +164,21 @@ test_nsm() {
     add "$folder/nsm.log"
 }
 
+# A session manager that has gone and left its address: without one it is as the command line says.
+test_stale_manager() {
+    export NSM_URL=osc.udp://127.0.0.1:$(python3 $here/jack_osc.py port)/
+    start_fenby
+    end_fenby
+    check "stale manager: ended with $status" [ "$status" -eq 1 ]
+    check "stale manager: no message" says 'no session manager answers' "$folder/errors"
+    check "stale manager: JACK is not asked for" says 'no JACK server is running' "$folder/errors"
+    start_fenby --wait
+    check "stale manager: it does not wait" wait_for 10 says 'waiting for a JACK server' "$folder/lines"
+    end_fenby TERM
+    check "stale manager: waiting ended with $status" [ "$status" -eq 0 ]
+    unset NSM_URL
+}
+
 # The server's end while notes sound, in order and by force.
 test_server_goes() {  # SIGNAL
     begin_server 48000 256
@@ -502,7 +517,8 @@ test_soak_without() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- command_line round_trips bends remote buffer_size recorded_times auto no_right server_ends wait
+[ $# -gt 0 ] || set -- command_line stale_manager round_trips bends remote buffer_size recorded_times auto no_right \
+    server_ends wait
 for test; do
     case $test in
         round_trips | in_pipewire | callback | soak*) "test_$test" ;;  # these look for themselves
