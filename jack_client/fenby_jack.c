@@ -57,6 +57,7 @@ typedef struct {
     fenby_jack_state fresh;  // what it begins with
     fenby_jack_state saved;  // what the state's file holds
     double keep_at_s;        // when to look whether the state has changed
+    bool cannot_keep;        // the last look found a change that could not be written
 } program;
 
 static void complain(const char *error)
@@ -240,24 +241,26 @@ static bool begin(program *p, char *error)
 // --- the loop ------------------------------------------------------------------------------------------------
 
 // Writes the state's file if there is one and something has changed.
-static void keep_state(program *p)
+static bool keep_state(program *p, char *error)
 {
-    char error[ERROR_SIZE];
     const fenby_jack_state *state = fenby_jack_control_state(p->control);
-    if (!p->options->state_file || fenby_jack_state_equal(state, &p->saved)) return;
-    p->saved = *state;
+    if (!p->options->state_file || fenby_jack_state_equal(state, &p->saved)) return true;
     p->awaited = disk;
-    const bool good = fenby_jack_state_save(state, p->options->state_file, error, sizeof error);
+    const bool good = fenby_jack_state_save(state, p->options->state_file, error, ERROR_SIZE);
     p->awaited = jack_server;
-    if (!good) fenby_jack_view_say(p->view, error, true);
+    if (good) p->saved = *state;
+    return good;
 }
 
-// A power cut costs a few seconds of changes at most.
+// A power cut costs a few seconds of changes at most. What cannot be written is tried again, and told of once.
 static void keep_state_now_and_then(program *p)
 {
+    char error[ERROR_SIZE];
     if (fenby_jack_now_s() < p->keep_at_s) return;
     p->keep_at_s = fenby_jack_now_s() + keep_interval_s;
-    keep_state(p);
+    const bool good = keep_state(p, error);
+    if (!good && !p->cannot_keep) fenby_jack_view_say(p->view, error, true);
+    p->cannot_keep = !good;
 }
 
 static void wait_for_something(const program *p)
@@ -312,7 +315,7 @@ static void end(program *p, char *error)
 {
     char last_error[ERROR_SIZE];
     if (p->control) {
-        keep_state(p);
+        if (!keep_state(p, last_error) && !*error) memcpy(error, last_error, sizeof last_error);
         fenby_jack_control_stop(p->control);
     }
     p->awaited = disk;

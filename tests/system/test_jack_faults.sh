@@ -88,6 +88,25 @@ test_lost_recording() {
     stop_server
 }
 
+# It cannot be written for a while: that is said once, and made up for. If it never can, the status says so.
+test_state() {
+    start_fenby --wait --state "$folder/later/state"
+    check "state: no message" wait_for 5 state_fails 1
+    sleep 6
+    check "state: $(grep -c 'later/state' "$folder/errors") messages" state_fails 1
+    mkdir "$folder/later"
+    check "state: it is not tried again" wait_for 10 test -s "$folder/later/state"
+    end_fenby TERM
+    check "state: ended with $status" [ "$status" -eq 0 ]
+    rm -r "$folder/later" "$folder/errors"
+    start_fenby --wait --state "$folder/later/state"
+    wait_for 5 state_fails 1
+    end_fenby TERM
+    check "state: never written: ended with $status" [ "$status" -eq 1 ]
+    check "state: no message at the end" state_fails 2
+}
+state_fails() { [ "$(grep -c 'later/state: cannot be written: No such file' "$folder/errors")" -eq "$1" ]; }  # TIMES
+
 # --- the server -----------------------------------------------------------------------------------------------
 
 # Comes back with another rate.
@@ -327,7 +346,7 @@ test_standstill() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- disk_full lost_recording rate buffer_sizes pulled_input pulled_output killed_player unplugged_synth \
-    terminal hangup osc_flood halted stopped standstill
+[ $# -gt 0 ] || set -- disk_full lost_recording state rate buffer_sizes pulled_input pulled_output killed_player \
+    unplugged_synth terminal hangup osc_flood halted stopped standstill
 for test; do try "$test"; done
 report
