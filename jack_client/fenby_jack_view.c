@@ -41,7 +41,7 @@ static const char reverse[] = "\033[7m", red[] = "\033[1;31m", dim[] = "\033[2m"
 
 struct fenby_jack_view {
     fenby_jack_view_kind kind;
-    int screen;             // to write to, without waiting for it
+    int screen;             // standard output, to write to without waiting for it
     atomic_bool is_entered; // the screen is ours
     bool has_keys;          // the terminal's input is ours
     atomic_bool is_raw;     // and has other settings than before
@@ -55,10 +55,11 @@ struct fenby_jack_view {
     bool message_is_trouble;
     double message_at_s, clip_at_s, drawn_s;
 
-    char frame[FRAME_BYTES];
-    size_t length, kept;  // kept: what fits the terminal's height
-    size_t shown;         // what the terminal has taken
+    char frame[FRAME_BYTES];  // or one line
+    size_t length, kept;      // kept: what fits the terminal's height
+    size_t shown;             // what the reader has taken
     int line, rows, columns;
+    size_t n_left_out;        // lines since the last one
 };
 
 static const char *key_name(int key, char name[KEY_NAME])
@@ -213,11 +214,17 @@ static void draw(fenby_jack_view *view, fenby_jack_control *control)
     put(view, "\033[J");
 }
 
-// Returns how much the terminal has taken: nothing where it takes nothing (a dead connection, a halted one).
+static bool takes_more(int descriptor, int patience_ms)
+{
+    struct pollfd reader = {.fd = descriptor, .events = POLLOUT};
+    return poll(&reader, 1, patience_ms) > 0 && reader.revents & POLLOUT;
+}
+
+// Returns how much the reader has taken: nothing where it takes nothing (a dead connection, a halted one). A pipe takes
+// all of a line (PIPE_BUF), so it does not wait either.
 static size_t write_screen(const fenby_jack_view *view, const char *bytes, size_t size, int patience_ms)
 {
-    struct pollfd terminal = {.fd = view->screen, .events = POLLOUT};
-    if (poll(&terminal, 1, patience_ms) <= 0 || !(terminal.revents & POLLOUT)) return 0;
+    if (!takes_more(view->screen, patience_ms)) return 0;
     const ssize_t n = write(view->screen, bytes, size);
     return n > 0 ? (size_t)n : 0;
 }
@@ -229,12 +236,39 @@ static bool enter(fenby_jack_view *view)
     return atomic_load(&view->is_entered);
 }
 
-// False while the terminal has not taken all of the frame.
+// False while the reader has not taken all of the frame or line.
 static bool show(fenby_jack_view *view)
 {
     if (view->shown < view->length)
         view->shown += write_screen(view, view->frame + view->shown, view->length - view->shown, 0);
     return view->shown == view->length;
+}
+
+// --- lines ---------------------------------------------------------------------------------------------------
+
+// A line is left out while the one before is not taken, and a later one tells how many were.
+static void print_line(fenby_jack_view *view, const char *line)
+{
+    if (view->kind != FENBY_JACK_LINES) return;
+    if (!show(view)) {
+        view->n_left_out++;
+        return;
+    }
+    view->length = view->shown = 0;
+    if (view->n_left_out) put(view, "%zu lines were not read and are left out\n", view->n_left_out);
+    view->n_left_out = 0;
+    put(view, "%s\n", line);
+    show(view);
+}
+
+static void print_note(fenby_jack_view *view, const fenby_jack_note *note)
+{
+    char line[LINE], name[KEY_NAME];
+    const bool is_on = note->type == FENBY_NOTE_ON;
+    snprintf(line, sizeof line, "%s key %d %s velocity %d channel %d frame %lld sound %.6f%s", is_on ? "on " : "off",
+             note->key, key_name(note->key, name), note->velocity, note->channel, (long long)note->frame,
+             note->sound_s, note->late ? " late" : "");
+    print_line(view, line);
 }
 
 // --- keys ----------------------------------------------------------------------------------------------------
@@ -321,10 +355,9 @@ fenby_jack_view *fenby_jack_view_new(fenby_jack_view_kind kind)
     fenby_jack_view *view = calloc(1, sizeof *view);
     if (!view) return NULL;
     view->kind = kind;
-    if (kind == FENBY_JACK_LINES) setvbuf(stdout, NULL, _IOLBF, 0);
+    view->screen = open_screen();
     if (kind != FENBY_JACK_SCREEN) return view;
     view->presets = fenby_preset_paths();
-    view->screen = open_screen();
     take_keyboard(view);
     return view;
 }
@@ -347,7 +380,7 @@ void fenby_jack_view_end(fenby_jack_view *view)
 void fenby_jack_view_free(fenby_jack_view *view)
 {
     if (!view) return;
-    if (view->kind == FENBY_JACK_SCREEN && view->screen != STDOUT_FILENO) close(view->screen);
+    if (view->screen != STDOUT_FILENO) close(view->screen);
     fenby_preset_paths_free(view->presets);
     free(view);
 }
@@ -357,20 +390,11 @@ int fenby_jack_view_descriptor(const fenby_jack_view *view)
     return view->has_keys ? STDIN_FILENO : -1;
 }
 
-static void print_note(const fenby_jack_note *note)
-{
-    char name[KEY_NAME];
-    const bool is_on = note->type == FENBY_NOTE_ON;
-    printf("%s key %d %s velocity %d channel %d frame %lld sound %.6f%s\n", is_on ? "on " : "off", note->key,
-           key_name(note->key, name), note->velocity, note->channel, (long long)note->frame, note->sound_s,
-           note->late ? " late" : "");
-}
-
 void fenby_jack_view_note(fenby_jack_view *view, const fenby_jack_note *note)
 {
     view->velocity[note->key] = note->type == FENBY_NOTE_ON ? note->velocity : 0;
     if (note->type == FENBY_NOTE_ON) view->last[view->n_notes++ % LAST_NOTES] = *note;
-    if (view->kind == FENBY_JACK_LINES) print_note(note);
+    print_note(view, note);
 }
 
 void fenby_jack_view_say(fenby_jack_view *view, const char *line, bool is_trouble)
@@ -379,16 +403,19 @@ void fenby_jack_view_say(fenby_jack_view *view, const char *line, bool is_troubl
         snprintf(view->message, sizeof view->message, "%s", line);
         view->message_is_trouble = is_trouble;
         view->message_at_s = fenby_jack_now_s();
-    } else if (is_trouble) {
+    } else if (!is_trouble) {
+        print_line(view, line);
+    } else if (takes_more(STDERR_FILENO, 0)) {
         fprintf(stderr, "fenby-jack: %s\n", line);
-    } else if (view->kind == FENBY_JACK_LINES) {
-        puts(line);
     }
 }
 
 void fenby_jack_view_update(fenby_jack_view *view, fenby_jack_control *control)
 {
-    if (view->kind != FENBY_JACK_SCREEN) return;
+    if (view->kind != FENBY_JACK_SCREEN) {
+        show(view);  // the rest of a line
+        return;
+    }
     if (view->has_keys && keys_wait()) take_keys(view, control);
     if (!enter(view) || !show(view) || fenby_jack_now_s() - view->drawn_s < redraw_s) return;
     view->drawn_s = fenby_jack_now_s();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // What fenby-jack shows: on a terminal one calm screen (level, keyboard of the notes that sound, last notes,
-// latency, load, counters) with keys to act on it, else plain lines. The screen waits for no terminal: one that takes
-// nothing more shows what it showed; lines do wait.
+// latency, load, counters) with keys to act on it, else plain lines. Neither waits for its reader: a terminal that takes
+// nothing more shows what it showed, lines that nobody takes are left out, and the next one tells how many.
 //
 // Thread: control; _leave any. Allocation: in _new. Errors: NULL when memory is short.
 #ifndef FENBY_JACK_VIEW_H

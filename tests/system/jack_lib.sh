@@ -63,8 +63,8 @@ begin_server() {  # RATE PERIOD
 # A server that was killed stays in JACK's list of eight, until another of its name ends well.
 sweep_up() { begin_server 48000 1024; stop_server; }
 
-start_fenby() {  # OPTION...; $under: a command in front of it
-    ${under:-} "$fenby_jack" --plain --no-start-server --osc-port off "$@" >"$folder/lines" 2>"$folder/errors" &
+start_fenby() {  # OPTION...; $under: a command in front of it, $lines: for its lines instead of the file
+    ${under:-} "$fenby_jack" --plain --no-start-server --osc-port off "$@" >"${lines:-$folder/lines}" 2>"$folder/errors" &
     program=$!
 }
 

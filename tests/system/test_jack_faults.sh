@@ -241,9 +241,33 @@ all_silenced() { [ "$(n_silenced)" -ge "$1" ]; }
 # --- the terminal ---------------------------------------------------------------------------------------------
 
 test_terminal() {
-    python3 $here/jack_terminal.py "$fenby_jack" $(python3 $here/jack_osc.py port) $(python3 $here/jack_osc.py port) \
-        >"$folder/terminal.log" 2>&1
+    ports=
+    for time in 1 2 3; do ports="$ports $(python3 $here/jack_osc.py port)"; done
+    python3 $here/jack_terminal.py "$fenby_jack" $ports >"$folder/terminal.log" 2>&1
     add "$folder/terminal.log"
+}
+
+# Nobody reads the lines any more, and the pipe is full: all else goes on.
+test_unread() {
+    mkfifo "$folder/unread"
+    exec 3<>"$folder/unread"
+    dd if=/dev/zero of="$folder/unread" bs=4k oflag=nonblock 2>/dev/null
+    port=$(python3 $here/jack_osc.py port)
+    begin_server 48000 256
+    lines=$folder/unread start_fenby --osc-port "$port" --record "$folder/unread.mid"
+    lines=
+    joined
+    play "$folder/48000.wav" 0.5
+    answer=$(python3 $here/jack_osc.py send "$port" /fenby/panic)
+    check "unread: OSC answers '$answer'" [ "$answer" = "/fenby/done ['/fenby/panic']" ]
+    end_fenby TERM
+    exec 3<&-
+    rm "$folder/unread"
+    stop_server
+    check "unread: ended with $status" [ "$status" -eq 0 ]
+    n_played=$(awk '$1 == "midi" && $3 >= 144 && $3 < 160 {n++} END {print n + 0}' "$folder/played")
+    n_recorded=$("$recorder" "$folder/unread.mid")
+    check "unread: recorded '$n_recorded', received $n_played" [ "$n_played" -gt 5 -a "${n_recorded%% *}" -ge "$n_played" ]
 }
 
 # The terminal's end is the program's, except under nohup.
@@ -347,6 +371,6 @@ test_standstill() {
 
 make_music
 [ $# -gt 0 ] || set -- disk_full lost_recording state rate buffer_sizes pulled_input pulled_output killed_player \
-    unplugged_synth terminal hangup osc_flood halted stopped standstill
+    unplugged_synth terminal unread hangup osc_flood halted stopped standstill
 for test; do try "$test"; done
 report
