@@ -501,6 +501,11 @@ bool fenby_jack_client_take_note(fenby_jack_client *client, fenby_jack_note *not
     return fenby_jack_queue_get(client->rt.notes, note);
 }
 
+uint64_t fenby_jack_client_lost_notes(const fenby_jack_client *client)
+{
+    return fenby_jack_queue_lost(client->rt.notes);
+}
+
 double fenby_jack_client_now_s(fenby_jack_client *client)
 {
     return client->rt.first_s + (double)atomic_load(&client->rt.heard) / client->rt.rate_hz;

@@ -79,6 +79,9 @@ bool fenby_jack_client_update(fenby_jack_client *client, fenby_jack_links *links
 // The next note that has left.
 bool fenby_jack_client_take_note(fenby_jack_client *client, fenby_jack_note *note);
 
+// Notes that have left and cannot be taken: too many waited.
+uint64_t fenby_jack_client_lost_notes(const fenby_jack_client *client);
+
 // The end of what was heard, in seconds on the notes' clock. It stands still with JACK, and runs ahead of the system's
 // when JACK freewheels.
 double fenby_jack_client_now_s(fenby_jack_client *client);

@@ -29,7 +29,9 @@ struct fenby_jack_control {
     double retry_at_s;
     uint32_t told_block_frames;  // in the last line about how it runs
     bool is_started, is_quitting;
-    bool has_lost_notes;  // a recording could not be written to its end
+    uint64_t lost_notes;  // of the client's, up to the last look
+    bool lacks_notes;     // the recording
+    bool has_lost_notes;  // a recording lacks notes
 };
 
 static void say(const fenby_jack_control *control, const char *line)
@@ -70,6 +72,7 @@ bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bo
     if (path && !(new = fenby_jack_recorder_new(path, may_replace, begin_s, text, error, error_size))) return false;
     const bool good = end_recording(control, begin_s, error, error_size);
     control->recorder = new;
+    control->lacks_notes = false;
     return good;
 }
 
@@ -83,10 +86,26 @@ static void hand_out(fenby_jack_control *control, const fenby_jack_note *note)
     control->config.on_note(control->config.user, note);
 }
 
+// Notes find no room when this thread, or the one that writes, was held up for long. Told once for each recording.
+static void look_for_lost_notes(fenby_jack_control *control)
+{
+    char line[LINE];
+    const uint64_t before = control->lost_notes;
+    control->lost_notes = fenby_jack_client_lost_notes(control->client);
+    if (!control->recorder || control->lacks_notes) return;
+    if (control->lost_notes == before && fenby_jack_recorder_lost_notes(control->recorder) == 0) return;
+    control->lacks_notes = control->has_lost_notes = true;
+    snprintf(line, sizeof line, "%s: notes are missing, as the program or the disk was held up",
+             fenby_jack_recorder_path(control->recorder));
+    warn(control, line);
+}
+
 static void hand_out_notes(fenby_jack_control *control)
 {
     fenby_jack_note note;
-    while (control->client && fenby_jack_client_take_note(control->client, &note)) hand_out(control, &note);
+    if (!control->client) return;
+    while (fenby_jack_client_take_note(control->client, &note)) hand_out(control, &note);
+    look_for_lost_notes(control);
 }
 
 // For those who were told of notes whose ends got lost with the server.
@@ -111,6 +130,7 @@ void fenby_jack_control_stop(fenby_jack_control *control)
     control->last_at_s = fenby_jack_now_s();
     fenby_jack_client_free(control->client);
     control->client = NULL;
+    control->lost_notes = 0;
     end_what_sounds(control);
 }
 
@@ -346,7 +366,7 @@ bool fenby_jack_control_free(fenby_jack_control *control, char *error, size_t er
     if (!control) return true;
     fenby_jack_control_stop(control);
     const bool good = end_recording(control, now_s(control), error, error_size), is_whole = !control->has_lost_notes;
-    if (good && !is_whole) snprintf(error, error_size, "a recording could not be written to its end");
+    if (good && !is_whole) snprintf(error, error_size, "a recording lacks notes");
     fenby_weights_free(control->weights);
     free(control);
     return is_whole;

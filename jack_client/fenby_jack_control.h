@@ -46,7 +46,7 @@ fenby_jack_control *fenby_jack_control_new(const fenby_jack_control_config *conf
 // Ends notes, leaves JACK.
 void fenby_jack_control_stop(fenby_jack_control *control);
 
-// Stops if need be, completes the recording. False when that failed, or an earlier recording's end was lost.
+// Stops if need be, completes the recording. False when that failed, or a recording lacks notes.
 bool fenby_jack_control_free(fenby_jack_control *control, char *error, size_t error_size);
 
 // Becomes a JACK client. Without a server that is an error, or is tried again by _tick if it may wait.

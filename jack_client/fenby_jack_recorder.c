@@ -297,6 +297,11 @@ void fenby_jack_recorder_put(fenby_jack_recorder *recorder, const fenby_jack_not
     recorder->channel_of_key[note->key] = note->type == FENBY_NOTE_ON ? note->channel : 0;
 }
 
+uint64_t fenby_jack_recorder_lost_notes(const fenby_jack_recorder *recorder)
+{
+    return fenby_jack_queue_lost(recorder->queue);
+}
+
 static void end_notes(fenby_jack_recorder *recorder, double end_s)
 {
     for (int key = 0; key < KEYS; key++) {

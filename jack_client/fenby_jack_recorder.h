@@ -33,6 +33,9 @@ bool fenby_jack_recorder_free(fenby_jack_recorder *recorder, double end_s, char 
 
 void fenby_jack_recorder_put(fenby_jack_recorder *recorder, const fenby_jack_note *note);
 
+// Notes that are not in the file, as too many waited for the disk.
+uint64_t fenby_jack_recorder_lost_notes(const fenby_jack_recorder *recorder);
+
 const char *fenby_jack_recorder_path(const fenby_jack_recorder *recorder);
 
 // True when it had to stop (the disk is full): one line in error. What was written until then is whole.

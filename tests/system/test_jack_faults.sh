@@ -82,10 +82,33 @@ test_lost_recording() {
     check "lost recording: no message" says 'lost.mid: cannot be written: File too large' "$folder/errors"
     end_fenby TERM
     check "lost recording: ended with $status" [ "$status" -eq 1 ]
-    check "lost recording: no message at the end" says 'could not be written to its end' "$folder/errors"
+    check "lost recording: no message at the end" says 'a recording lacks notes' "$folder/errors"
     check "lost recording: the file is not well-formed" "$recorder" "$folder/lost.mid" >/dev/null
     check "lost recording: notes sound on in JACK" played_balance
     stop_server
+}
+
+# The disk stands still when the state is to be kept, and holds up the program: more notes leave than can wait.
+test_held_up() {
+    preloads "a disk that holds up the program" || return
+    export JACK_SLOW_DISK=$folder/slow
+    port=$(python3 $here/jack_osc.py port)
+    begin_server 48000 1024
+    LD_PRELOAD=${preload%witness.so}slow_disk.so start_fenby --osc-port "$port" --state "$folder/state" \
+        --record "$folder/held_up.mid" --set bends=mpe
+    joined
+    : >"$JACK_SLOW_DISK"
+    python3 $here/jack_osc.py send "$port" /fenby/param/sensitivity 1 >/dev/null
+    sleep 6
+    for time in $(seq 20); do play "$folder/48000.wav" 0.1 freewheel; done
+    rm "$JACK_SLOW_DISK"
+    check "held up: no message" wait_for 5 says 'held_up.mid: notes are missing' "$folder/errors"
+    end_fenby TERM
+    stop_server
+    check "held up: ended with $status" [ "$status" -eq 1 ]
+    check "held up: no message at the end" says 'a recording lacks notes' "$folder/errors"
+    check "held up: it is said more than once" [ "$(grep -c 'notes are missing' "$folder/errors")" -eq 1 ]
+    check "held up: the recording is not whole" "$recorder" "$folder/held_up.mid" >/dev/null
 }
 
 # It cannot be written for a while: that is said once, and made up for. If it never can, the status says so.
@@ -260,11 +283,16 @@ test_unread() {
     play "$folder/48000.wav" 0.5
     answer=$(python3 $here/jack_osc.py send "$port" /fenby/panic)
     check "unread: OSC answers '$answer'" [ "$answer" = "/fenby/done ['/fenby/panic']" ]
+    timeout 2 cat <&3 >"$folder/read" &
+    reading=$!
+    sleep 0.5
     end_fenby TERM
+    wait "$reading"
     exec 3<&-
     rm "$folder/unread"
     stop_server
     check "unread: ended with $status" [ "$status" -eq 0 ]
+    check "unread: nothing is said of it" says '^[1-9][0-9]* lines were not read' "$folder/read"
     n_played=$(awk '$1 == "midi" && $3 >= 144 && $3 < 160 {n++} END {print n + 0}' "$folder/played")
     n_recorded=$("$recorder" "$folder/unread.mid")
     check "unread: recorded '$n_recorded', received $n_played" [ "$n_played" -gt 5 -a "${n_recorded%% *}" -ge "$n_played" ]
@@ -370,7 +398,7 @@ test_standstill() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- disk_full lost_recording state rate buffer_sizes pulled_input pulled_output killed_player \
+[ $# -gt 0 ] || set -- disk_full lost_recording held_up state rate buffer_sizes pulled_input pulled_output killed_player \
     unplugged_synth terminal unread hangup osc_flood halted stopped standstill
 for test; do try "$test"; done
 report

@@ -50,9 +50,12 @@ static ssize_t dying_pwrite(int descriptor, const void *bytes, size_t size, off_
     return n;
 }
 
+static atomic_bool stands_still;  // the disk
+
 static int quick_fdatasync(int descriptor)
 {
     (void)descriptor;
+    while (stands_still) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     return 0;
 }
 
@@ -190,6 +193,27 @@ static void test_no_room(void)
     CHECK(midi_count_notes(&contents) > 1000, "%d notes are left", midi_count_notes(&contents));
 }
 
+// More notes than can wait: some are left out, whole, and counted.
+static void test_slow_disk(void)
+{
+    char error[256];
+    fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
+    REQUIRE(recorder, "%s", error);
+    stands_still = true;
+    for (int i = 0; i < N_NOTES; i++) {
+        const fenby_jack_note on = note_at(i, true), off = note_at(i, false);
+        fenby_jack_recorder_put(recorder, &on);
+        fenby_jack_recorder_put(recorder, &off);
+    }
+    const int n_lost = (int)fenby_jack_recorder_lost_notes(recorder);
+    stands_still = false;
+    CHECK(fenby_jack_recorder_free(recorder, 200, error, sizeof error), "%s", error);
+    midi_read_file(&contents, path);
+    CHECK(!*contents.error, "%s", contents.error);
+    CHECK(n_lost > 0 && midi_count_notes(&contents) == N_NOTES - n_lost, "%d notes of %d, %d were lost",
+          midi_count_notes(&contents), N_NOTES, n_lost);
+}
+
 static void check_refused(const char *where, bool may_replace, const char *expected)
 {
     char error[256] = "";
@@ -249,6 +273,7 @@ int main(int argc, char **argv)
     test_whole();
     test_sounding_notes_end();
     test_no_room();
+    test_slow_disk();
     test_refusals();
     remove(path);
     remove_leavings();
