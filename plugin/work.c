@@ -24,6 +24,10 @@ static bool load_model(fenby_plugin *p, const char *path)
 {
     char error[ERROR_SIZE];
     fenby_model *model = fenby_model_acquire(path, error, sizeof error);
+    if (model == p->model) {  // the notes sound on
+        fenby_model_release(model);
+        return true;
+    }
     if (!model || !fenby_engine_set_model(p->engine, fenby_model_weights(model), error, sizeof error)) {
         fenby_model_release(model);
         tell_error(p, error);

@@ -574,14 +574,31 @@ static bool end_soon(host *h, int *at)
     return true;
 }
 
+static LilvState *state_of(host *h)
+{
+    LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder,
+                                                    folder, NULL, NULL, 0, NULL);
+    REQUIRE(state, "no state");
+    return state;
+}
+
+// Another model ends the notes, the same one again does not.
 static void test_swap_ends_notes(void)
 {
-    for (int swaps = 0; swaps < 2; swaps++) {
+    enum { NOTHING, RESTORED, SET, SWAPPED, CASES };
+    static const char *const failures[CASES] = {"short notes", "the state it has ends notes",
+                                                "the model it has ends notes",
+                                                "notes sound on in another model"};
+    for (int i = 0; i < CASES; i++) {
         host *h = host_open((host_config){0});
         int at = 0;
         until_sounding(h, &at);
-        if (swaps) host_send_model(h, in_folder("model.fnw"));
-        CHECK(end_soon(h, &at) == (bool)swaps, swaps ? "notes sound on in another model" : "short notes");
+        LilvState *state = state_of(h);
+        if (i == RESTORED) lilv_state_restore(state, h->instance, NULL, NULL, 0, NULL);
+        if (i == SET) host_send_model(h, "");
+        if (i == SWAPPED) host_send_model(h, in_folder("model.fnw"));
+        CHECK(end_soon(h, &at) == (i == SWAPPED), "%s", failures[i]);
+        lilv_state_free(state);
         host_close(h);
     }
 }
@@ -624,9 +641,7 @@ static void test_state(void)
     const char *model = in_folder("model.fnw");
     host_send_model(h, model);
     settle(h);
-    LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder,
-                                                    folder, NULL, NULL, 0, NULL);
-    REQUIRE(state, "no state");
+    LilvState *state = state_of(h);
     char *text = lilv_state_to_string(h->world, &h->map, &h->unmap, state, "urn:fenby:test-state", NULL);
     CHECK(text && strstr(text, "model.fnw"), "%s", text);
     LilvState *read = text ? lilv_state_new_from_string(other->world, &other->map, text) : NULL;
@@ -651,8 +666,7 @@ static void test_state(void)
     lilv_state_restore(read, third->instance, NULL, NULL, 0, NULL);
     settle(third);
     CHECK(third->log_lines == 1, "%d lines of log", third->log_lines);
-    LilvState *kept = lilv_state_new_from_instance(third->plugin, third->instance, &third->map, folder, folder,
-                                                   folder, folder, NULL, NULL, 0, NULL);
+    LilvState *kept = state_of(third);
     char *kept_text =
         lilv_state_to_string(third->world, &third->map, &third->unmap, kept, "urn:fenby:test-state", NULL);
     CHECK(kept_text && strstr(kept_text, "model.fnw"), "%s", kept_text);
