@@ -242,6 +242,7 @@ static void want_model(fenby_plugin *p, const char *path)
     pthread_mutex_lock(&p->state_lock);
     snprintf(p->path, sizeof p->path, "%s", path);
     p->restored = true;
+    atomic_fetch_add(&p->restores, 1);
     pthread_mutex_unlock(&p->state_lock);
     atomic_store(&p->work_waits, true);  // run() wakes the worker
 }

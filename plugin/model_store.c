@@ -77,3 +77,8 @@ const fenby_weights *fenby_model_weights(const fenby_model *model)
 {
     return model->weights;
 }
+
+const char *fenby_model_path(const fenby_model *model)
+{
+    return model->path;
+}

@@ -17,5 +17,6 @@ fenby_model *fenby_model_acquire(const char *path, char *error, size_t error_siz
 void fenby_model_release(fenby_model *model);
 
 const fenby_weights *fenby_model_weights(const fenby_model *model);
+const char *fenby_model_path(const fenby_model *model);
 
 #endif

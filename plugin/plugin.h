@@ -35,6 +35,7 @@ enum { MOST_PORTS = FENBY_PORT_AUDIO + 4, MOST_CHANNELS = 2, ERROR_SIZE = PATH_M
 // Audio thread to worker.
 typedef struct {
     enum { LOAD_MODEL, SAVE_NOTES } type;
+    unsigned restores;        // of the state, that came before the command
     fenby_notes_range range;  // of the notes to save
     char path[PATH_MAX];
 } fenby_command;
@@ -75,8 +76,9 @@ typedef struct {
 
     // State: under the state lock, never taken by the audio thread.
     pthread_mutex_t state_lock;
-    char path[PATH_MAX];  // of the model that is in use or, after restoring, wanted; "": built in
-    bool restored;        // path is yet to be loaded
+    char path[PATH_MAX];   // of the model that is in use or, after restoring, wanted; "": built in
+    bool restored;         // path is yet to be loaded
+    atomic_uint restores;  // how often the state was restored; any thread may read it
 
     // The audio thread's own.
     struct {

@@ -314,7 +314,7 @@ static void take_patch_set(fenby_plugin *p, const LV2_Atom_Object *object)
     const LV2_Atom *key = fenby_atom_property(object, p->urids.patch_property);
     if (!is(key, p->urids.atom_urid, sizeof(LV2_URID))) return;
     if (((const LV2_Atom_URID *)key)->body != p->urids.model) return;
-    fenby_command c = {.type = LOAD_MODEL};
+    fenby_command c = {.type = LOAD_MODEL, .restores = atomic_load(&p->restores)};
     if (read_path(p, fenby_atom_property(object, p->urids.patch_value), c.path)) give_command(p, &c);
 }
 

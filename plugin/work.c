@@ -38,23 +38,21 @@ static bool load_model(fenby_plugin *p, const char *path)
     return true;
 }
 
-static void set_path(fenby_plugin *p, const char *path)
-{
-    pthread_mutex_lock(&p->state_lock);
-    snprintf(p->path, sizeof p->path, "%s", path);
-    p->restored = false;
-    pthread_mutex_unlock(&p->state_lock);
-    tell(p, MODEL_IS, path);
-}
-
-// What the host thought it had set is not so.
 static void tell_model(fenby_plugin *p)
 {
-    char path[PATH_MAX];
-    pthread_mutex_lock(&p->state_lock);
-    memcpy(path, p->path, sizeof path);
-    pthread_mutex_unlock(&p->state_lock);
-    tell(p, MODEL_IS, path);
+    tell(p, MODEL_IS, fenby_model_path(p->model));
+}
+
+// A state that the host has restored since then, even while the model is being loaded, is newer and stays. Where
+// the model does not change, what the host thought it had set is not so.
+static void change_model(fenby_plugin *p, const fenby_command *c)
+{
+    if (c->restores == atomic_load(&p->restores) && load_model(p, c->path)) {
+        pthread_mutex_lock(&p->state_lock);
+        if (c->restores == atomic_load(&p->restores)) memcpy(p->path, c->path, sizeof p->path);
+        pthread_mutex_unlock(&p->state_lock);
+    }
+    tell_model(p);
 }
 
 // A model that the session asks for and that cannot be loaded stays the session's, so that nothing is lost when
@@ -67,7 +65,7 @@ void fenby_plugin_load_restored(fenby_plugin *p)
     p->restored = false;
     memcpy(path, p->path, sizeof path);
     pthread_mutex_unlock(&p->state_lock);
-    if (restored && load_model(p, path)) tell(p, MODEL_IS, path);
+    if (restored && load_model(p, path)) tell_model(p);
 }
 
 // --- saving --------------------------------------------------------------------------------------------------
@@ -112,10 +110,8 @@ static void obey_commands(fenby_plugin *p)
     while (fenby_ring_read(p->commands, &c, 1)) {
         if (c.type == SAVE_NOTES)
             begin_save(p, &c);
-        else if (load_model(p, c.path))
-            set_path(p, c.path);
         else
-            tell_model(p);
+            change_model(p, &c);
     }
 }
 

@@ -3,6 +3,7 @@
 // with a worker on another thread, storms of parameters, models, states and transport; extensions missing in
 // turn; audio through; every note closed.
 #include <errno.h>
+#include <fcntl.h>
 #include <sndfile.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
@@ -666,6 +667,9 @@ static void test_state(void)
     lilv_state_restore(read, third->instance, NULL, NULL, 0, NULL);
     settle(third);
     CHECK(third->log_lines == 1, "%d lines of log", third->log_lines);
+    host_send_model(third, "/nowhere/missing.fnw");
+    settle(third);
+    CHECK(third->log_lines == 2 && !*third->model, "the model is '%s'", third->model);
     LilvState *kept = state_of(third);
     char *kept_text =
         lilv_state_to_string(third->world, &third->map, &third->unmap, kept, "urn:fenby:test-state", NULL);
@@ -681,6 +685,70 @@ static void test_state(void)
     host_close(h);
     host_close(other);
     host_close(third);
+}
+
+// Whether the plugin uses this model and would save it.
+static void check_model(host *h, const char *model, const char *when)
+{
+    LilvState *state = state_of(h);
+    char *text = lilv_state_to_string(h->world, &h->map, &h->unmap, state, "urn:fenby:test-state", NULL);
+    CHECK(!strcmp(h->model, model), "%s: the model is '%s'", when, h->model);
+    CHECK(text && strstr(text, strrchr(model, '/')), "%s: saved is %s", when, text);
+    free(text);
+    lilv_state_free(state);
+}
+
+static atomic_bool slow_disk, reading;
+
+// The plugin asks for a file's time before it reads it.
+__attribute__((visibility("default"))) int stat(const char *restrict path, struct stat *restrict status)
+{
+    while (strstr(path, "slow.fnw") && atomic_load(&slow_disk)) {
+        atomic_store(&reading, true);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    return fstatat(AT_FDCWD, path, status, 0);
+}
+
+// A state that is restored after another model was set, while that one is being loaded or yet to be loaded, counts.
+static void test_restore_while_loading(void)
+{
+    host *h = host_open((host_config){0}), *other = host_open((host_config){0});
+    const char *model = in_folder("model.fnw"), *slow = in_folder("slow.fnw");
+    copy_file("nn/weights/default.fnw", slow, false);
+    host_send_model(other, model);
+    settle(other);
+    LilvState *state = state_of(other);
+
+    atomic_store(&slow_disk, true);
+    host_send_model(h, slow);
+    for (int i = 0; i < 5000 && !atomic_load(&reading); i++) {
+        host_play(h, NULL, 64);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    CHECK(atomic_load(&reading), "the model is not read");
+    lilv_state_restore(state, h->instance, NULL, NULL, 0, NULL);
+    atomic_store(&slow_disk, false);
+    host_rest(h);
+    settle(h);
+    check_model(h, model, "being loaded");
+
+    h->drops = true;
+    host_send_model(h, slow);
+    settle(h);
+    lilv_state_restore(state, h->instance, NULL, NULL, 0, NULL);
+    lilv_instance_deactivate(h->instance);
+    h->drops = false;
+    lilv_instance_activate(h->instance);
+    settle(h);
+    check_model(h, model, "to be loaded");
+    host_send_model(h, slow);
+    settle(h);
+    check_model(h, slow, "set after it was restored");
+    CHECK(h->log_lines == 0, "%s", h->log);
+    lilv_state_free(state);
+    host_close(h);
+    host_close(other);
 }
 
 typedef struct {
@@ -1166,6 +1234,7 @@ int main(void)
     test_model();
     test_swap_ends_notes();
     test_state();
+    test_restore_while_loading();
     test_plain_state();
     test_presets(false);
     test_presets(true);
