@@ -563,7 +563,9 @@ void fenby_view_scroll(fenby_view *v, double x, double y, int steps)
     if (i != NO_CONTROL) step(v, controls[i], steps);
 }
 
-void fenby_view_key(fenby_view *v, char key)
+bool fenby_view_key(fenby_view *v, char key, bool pressed)
 {
-    if (key == 's' || key == 'S') save_all(v);
+    if (key != 's' && key != 'S') return false;
+    if (pressed) save_all(v);
+    return true;
 }

@@ -21,7 +21,7 @@ static const double redraw_s = 1.0 / 30, look_s = 0.25;  // the least between tw
 struct fenby_window {
     fenby_view *view;
     Display *display;
-    Window window;
+    Window window, parent;
     Atom delete_window;
     double scale;
     int width, height;
@@ -112,6 +112,7 @@ fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double sc
     }
     survive_errors(w->display);
     w->view = view;
+    w->parent = parent;
     w->scale = scale >= 0.5 && scale <= 8 ? scale : desktop_scale(w->display);
     w->width = (int)(WIDTH * w->scale);
     w->height = (int)(HEIGHT * w->scale);
@@ -194,12 +195,6 @@ static void take_motion(fenby_window *w, const XMotionEvent *event)
         fenby_view_let_go(w->view);
 }
 
-static void take_key(fenby_window *w, XKeyEvent *event)
-{
-    char text[8] = "";
-    if (XLookupString(event, text, sizeof text, NULL, NULL) == 1) fenby_view_key(w->view, text[0]);
-}
-
 // A key that is held comes again and again, as released and pressed at one time.
 static void pass_over_repeat(fenby_window *w, const XKeyEvent *released)
 {
@@ -208,6 +203,26 @@ static void pass_over_repeat(fenby_window *w, const XKeyEvent *released)
     XPeekEvent(w->display, &next);
     if (next.type == KeyPress && next.xkey.time == released->time && next.xkey.keycode == released->keycode)
         XNextEvent(w->display, &next);
+}
+
+// The host wants the keys that the view has no use for: space, say, starts its transport. What it has sent itself
+// it does not get back, as some hosts would send it again, for ever.
+static void pass_on(fenby_window *w, XEvent *event)
+{
+    if (!w->parent || event->xkey.send_event) return;
+    event->xkey.window = w->parent;
+    XSendEvent(w->display, w->parent, True, event->type == KeyPress ? KeyPressMask : KeyReleaseMask, event);
+}
+
+static void take_key(fenby_window *w, XEvent *event)
+{
+    char text[8] = "";
+    const bool pressed = event->type == KeyPress;
+    const bool is_character = XLookupString(&event->xkey, text, sizeof text, NULL, NULL) == 1;
+    if (!is_character || !fenby_view_key(w->view, text[0], pressed))
+        pass_on(w, event);
+    else if (!pressed)
+        pass_over_repeat(w, &event->xkey);
 }
 
 static void take_event(fenby_window *w, XEvent *event)
@@ -225,8 +240,8 @@ static void take_event(fenby_window *w, XEvent *event)
                 fenby_view_release(w->view, event->xbutton.x, event->xbutton.y);
             break;
         case MotionNotify: take_motion(w, &event->xmotion); break;
-        case KeyPress: take_key(w, &event->xkey); break;
-        case KeyRelease: pass_over_repeat(w, &event->xkey); break;
+        case KeyPress:
+        case KeyRelease: take_key(w, event); break;
         case ClientMessage:
             if ((Atom)event->xclient.data.l[0] == w->delete_window) w->closed = true;
             break;

@@ -15,8 +15,8 @@
 
 typedef struct fenby_window fenby_window;
 
-// parent: the X window to be in, 0: none. scale: pixels a point; 0: what the desktop says. The view must
-// outlive the window. NULL with one line in error.
+// parent: the X window to be in, which gets the keys that the view has no use for; 0: none. scale: pixels a point;
+// 0: what the desktop says. The view must outlive the window. NULL with one line in error.
 fenby_window *fenby_window_new(fenby_view *view, unsigned long parent, double scale, const char *title,
                                char *error, size_t error_size);
 void fenby_window_free(fenby_window *window);

@@ -8,7 +8,9 @@
 #include "tests/system/lv2_host.h"  // before Xlib, which calls a macro Bool
 
 #include <X11/Xlib.h>
+#include <X11/Xlibint.h>
 #include <X11/Xutil.h>
+#include <X11/extensions/xtestproto.h>
 #include <X11/keysym.h>
 #include <cairo.h>
 #include <dlfcn.h>
@@ -383,6 +385,25 @@ static void hold_key(const shown_ui *u, KeySym key, int repeats)
     XSync(display, False);
 }
 
+// A key of the real keyboard, which goes to the window that has the focus. There is a library for it, but a
+// request is all that it takes.
+static void type_key(KeySym key, bool pressed)
+{
+    int opcode, event, error;
+    const KeyCode code = XKeysymToKeycode(display, key);
+    const Bool known = XQueryExtension(display, "XTEST", &opcode, &event, &error);
+    REQUIRE(known, "the server has no XTEST");
+    LockDisplay(display);
+    xXTestFakeInputReq *request = _XGetRequest(display, (CARD8)opcode, sizeof *request);
+    *request = (xXTestFakeInputReq){.reqType = (CARD8)opcode,
+                                    .xtReqType = X_XTestFakeInput,
+                                    .length = sizeof *request / 4,
+                                    .type = pressed ? KeyPress : KeyRelease,
+                                    .detail = code};
+    UnlockDisplay(display);
+    XSync(display, False);
+}
+
 // --- the tests -----------------------------------------------------------------------------------------------
 
 static void check_saved(shown_ui *u, const char *how, int least, int most)
@@ -602,6 +623,59 @@ static void test_let_go(void)
     host_close(h);
 }
 
+// What the host's window hears of keys, in order: the character, '-' before one that is released.
+static void hear_keys(shown_ui *u, char *heard, size_t size)
+{
+    XEvent event;
+    size_t n = 0;
+    wait_a_while(u, 0.1);
+    while (n < size - 2 && XCheckMaskEvent(display, KeyPressMask | KeyReleaseMask, &event)) {
+        CHECK(event.xkey.window == u->parent, "a key for window %lx", event.xkey.window);
+        if (event.type == KeyRelease) heard[n++] = '-';
+        n += (size_t)XLookupString(&event.xkey, heard + n, 1, NULL, NULL);
+    }
+    heard[n] = 0;
+}
+
+// After a click the window has the keyboard: what it does not use itself the host hears. What the host sends down to
+// it does not come back.
+static void test_keys(void)
+{
+    host *h = host_open((host_config){.block = BLOCK});
+    shown_ui u;
+    char heard[64];
+    Window focus;
+    int revert;
+    open_ui(&u, h, 1);
+    XSelectInput(display, u.parent, KeyPressMask | KeyReleaseMask);
+    wait_a_while(&u, 0.3);
+    click(&u, 300, 200, 1);
+    wait_a_while(&u, 0.1);
+    XGetInputFocus(display, &focus, &revert);
+    CHECK(focus == u.window, "the focus is in %lx, not in %lx", focus, u.window);
+    static const KeySym keys[] = {XK_space, XK_s, XK_a};
+    for (int i = 0; i < 3; i++) {
+        type_key(keys[i], true);
+        type_key(keys[i], false);
+    }
+    hear_keys(&u, heard, sizeof heard);
+    CHECK(!strcmp(heard, " - a-a"), "the host hears '%s'", heard);
+    CHECK(u.saves == 1, "%d saves", u.saves);
+    type_key(XK_Control_L, true);
+    type_key(XK_s, true);
+    type_key(XK_s, false);
+    type_key(XK_Control_L, false);
+    hear_keys(&u, heard, sizeof heard);
+    CHECK(!strcmp(heard, "\x13-\x13-"), "the host hears '%s'", heard);
+    CHECK(u.saves == 1, "%d saves", u.saves);
+
+    hold_key(&u, XK_space, 0);
+    hear_keys(&u, heard, sizeof heard);
+    CHECK(!*heard, "the host hears again '%s'", heard);
+    close_ui(&u);
+    host_close(h);
+}
+
 static int errors;
 
 static int count_error(Display *from, XErrorEvent *error)
@@ -724,6 +798,7 @@ int main(void)
     test_hidden_notes(true);
     test_hidden_notes(false);
     test_let_go();
+    test_keys();
     test_errors();
     test_drawings();
     XCloseDisplay(display);
