@@ -16,6 +16,8 @@
 
 enum { WIDTH = 880, HEIGHT = 440, LEAST_WIDTH = 420, LEAST_HEIGHT = 240 };  // points
 
+enum { MOST_NAMES = 1000 };  // of files in one second
+
 static const double redraw_s = 1.0 / 30, look_s = 0.25;  // the least between two drawings, two looks
 
 struct fenby_window {
@@ -303,4 +305,6 @@ void fenby_new_midi_path(char *path, size_t size)
     struct tm broken;
     if (localtime_r(&now, &broken)) strftime(when, sizeof when, "%Y%m%d-%H%M%S", &broken);
     snprintf(path, size, "%s/fenby-%s.mid", folder, when);
+    for (int i = 2; i < MOST_NAMES && !access(path, F_OK); i++)
+        snprintf(path, size, "%s/fenby-%s-%d.mid", folder, when, i);
 }

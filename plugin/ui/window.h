@@ -34,7 +34,8 @@ bool fenby_window_visible(const fenby_window *window);
 // How often it was drawn.
 unsigned long fenby_window_drawings(const fenby_window *window);
 
-// A new file for notes, named after the time, in the folder for music or at home.
+// A new file for notes, named after the time and numbered where one of that second is there, in the folder for
+// music or at home.
 void fenby_new_midi_path(char *path, size_t size);
 
 #endif

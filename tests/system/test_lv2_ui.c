@@ -786,10 +786,25 @@ static void test_drawings(void)
           error);
 }
 
+// What was saved in the same second is not replaced.
+static void test_new_paths(void)
+{
+    enum { PATHS = 5 };
+    char paths[PATHS][512];
+    for (int i = 0; i < PATHS; i++) {
+        fenby_new_midi_path(paths[i], sizeof paths[i]);
+        FILE *file = fopen(paths[i], "wx");
+        CHECK(file, "%s: %s", paths[i], strerror(errno));
+        if (file) fclose(file);
+    }
+    for (int i = 0; i < PATHS; i++) unlink(paths[i]);
+}
+
 int main(void)
 {
     make_folder();
     setenv("XDG_MUSIC_DIR", folder, 1);
+    test_new_paths();
     start_server();
     host_compose(music, N, RATE);
     test_screen();
