@@ -560,7 +560,11 @@ void fenby_view_release(fenby_view *v, double x, double y)
 void fenby_view_scroll(fenby_view *v, double x, double y, int steps)
 {
     const int i = control_at(v, x / v->scale, y / v->scale);
-    if (i != NO_CONTROL) step(v, controls[i], steps);
+    if (i == NO_CONTROL) return;
+    const bool held = v->held == i;
+    if (!held) v->actions.touch(v->actions.user, controls[i], true);
+    step(v, controls[i], steps);
+    if (!held) v->actions.touch(v->actions.user, controls[i], false);
 }
 
 bool fenby_view_key(fenby_view *v, char key, bool pressed)

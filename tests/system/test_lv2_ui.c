@@ -108,7 +108,7 @@ typedef struct {
     Window parent, window;
     int watch, unwatch, saves;
     int resized_width, resized_height;
-    int touched, held[FENBY_PORT_AUDIO], last_port;
+    int touched, held[FENBY_PORT_AUDIO], set_untouched, last_port;
     float last_value;
 } shown_ui;
 
@@ -120,6 +120,7 @@ static void write_port(LV2UI_Controller controller, uint32_t port, uint32_t size
     if (protocol == 0 && size == sizeof(float)) {
         memcpy(&u->last_value, buffer, sizeof(float));
         u->last_port = (int)port;
+        u->set_untouched += !u->held[port];
         h->control[port] = u->last_value;
     } else if (protocol == h->urids.atom_event_transfer) {
         const LV2_Atom_Object *object = buffer;
@@ -458,6 +459,17 @@ static void test_screen(void)
     click(&u, 270, 20, 4);
     serve(&u);
     CHECK(fabsf(u.last_value - 0.51f) < 1e-6f, "not scrolled: %g", (double)u.last_value);
+    CHECK(u.set_untouched == 0, "%d values set without a touch", u.set_untouched);
+    const int sensitivity = FENBY_PORT_PARAMETERS + FENBY_SENSITIVITY;
+    CHECK(u.held[sensitivity] == 0, "still held after the wheel");
+    send_button(&u, ButtonPress, 270, 20, 1);
+    click(&u, 270, 20, 5);
+    serve(&u);
+    CHECK(fabsf(u.last_value - 0.5f) < 1e-6f && u.held[sensitivity] == 1, "%g, held %d times", (double)u.last_value,
+          u.held[sensitivity]);
+    send_button(&u, ButtonRelease, 270, 20, 1);
+    serve(&u);
+    CHECK(u.touched == 10 && u.held[sensitivity] == 0, "touched %d times, held %d", u.touched, u.held[sensitivity]);
 
     // What did I just play?
     click(&u, 800, 425, 1);
