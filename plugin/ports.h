@@ -35,7 +35,7 @@ enum {
 
 enum { FENBY_THRU_ALIGNED, FENBY_THRU_DIRECT };
 
-// Bytes that hosts should give the atom ports: a path or a full screen of hops must fit.
+// Bytes that hosts should give the atom ports: a path or a full ring of hops (fenby_lv2.c) must fit.
 enum { FENBY_ATOM_PORT_BYTES = 32768 };
 
 typedef enum {

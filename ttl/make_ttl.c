@@ -34,8 +34,7 @@ static const char prefixes[] =
     "@prefix ui:     <http://lv2plug.in/ns/extensions/ui#> .\n"
     "@prefix units:  <http://lv2plug.in/ns/extensions/units#> .\n"
     "@prefix urid:   <http://lv2plug.in/ns/ext/urid#> .\n"
-    "@prefix work:   <http://lv2plug.in/ns/ext/worker#> .\n"
-    "@prefix xsd:    <http://www.w3.org/2001/XMLSchema#> .\n\n";
+    "@prefix work:   <http://lv2plug.in/ns/ext/worker#> .\n\n";
 
 static FILE *create(const char *folder, const char *name)
 {

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: ISC
 #include "window.h"
 
-#include <X11/Xatom.h>
 #include <X11/Xlib.h>
 #include <X11/Xlibint.h>
 #include <X11/Xutil.h>
-#include <X11/keysym.h>
 #include <cairo-xlib.h>
 #include <limits.h>
 #include <stdint.h>
