@@ -50,18 +50,32 @@ static bool build_engine(fenby_plugin *p, uint32_t block_frames, const fenby_par
     return true;
 }
 
-// The block length that the host names: the nominal one, since the maximum may be far above what it ever uses
-// while playing; longer blocks make late notes, not wrong ones. 0: it names none.
-static uint32_t read_block_length(const fenby_plugin *p, const LV2_Options_Option *option)
+// The length that an option is about; NULL: none.
+static uint32_t *length_of(const fenby_plugin *p, fenby_block_lengths *named, LV2_URID key)
 {
-    uint32_t nominal = 0, most = 0;
+    return key == p->urids.nominal_block ? &named->nominal : key == p->urids.max_block ? &named->most : NULL;
+}
+
+// Those that are not among the options stay. False: there is none among them.
+static bool read_block_lengths(const fenby_plugin *p, const LV2_Options_Option *option, fenby_block_lengths *named)
+{
+    bool any = false;
     for (; option && option->key; option++) {
-        if (option->type != p->urids.atom_int || option->size != sizeof(int32_t)) continue;
+        uint32_t *length = length_of(p, named, option->key);
+        if (!length || option->type != p->urids.atom_int || option->size != sizeof(int32_t)) continue;
         const int32_t value = *(const int32_t *)option->value;
-        if (value > 0 && option->key == p->urids.nominal_block) nominal = (uint32_t)value;
-        if (value > 0 && option->key == p->urids.max_block) most = (uint32_t)value;
+        if (value <= 0) continue;
+        *length = (uint32_t)value;
+        any = true;
     }
-    return nominal ? nominal : most;
+    return any;
+}
+
+// The nominal length, since the maximum may be far above what the host ever uses while playing; longer blocks make
+// late notes, not wrong ones.
+static uint32_t choose_block(const fenby_block_lengths *named)
+{
+    return named->nominal ? named->nominal : named->most ? named->most : DEFAULT_BLOCK;
 }
 
 static void cleanup(LV2_Handle instance)
@@ -91,10 +105,9 @@ static void cleanup(LV2_Handle instance)
 static bool open_plugin(fenby_plugin *p, const LV2_Options_Option *options, char *error, size_t error_size)
 {
     const fenby_parameters parameters = fenby_parameters_default();
-    const uint32_t block_frames = read_block_length(p, options);
+    read_block_lengths(p, options, &p->named);
     if (!(p->model = fenby_model_acquire("", error, error_size))) return false;
-    if (!build_engine(p, block_frames ? block_frames : DEFAULT_BLOCK, &parameters, error, error_size))
-        return false;
+    if (!build_engine(p, choose_block(&p->named), &parameters, error, error_size)) return false;
     p->commands = fenby_ring_new(sizeof(fenby_command), MESSAGES);
     p->reports = fenby_ring_new(sizeof(fenby_report), MESSAGES);
     p->sent = fenby_ring_new(sizeof(fenby_sent_note), SENT_NOTES);
@@ -172,28 +185,26 @@ static void deactivate(LV2_Handle instance)
 
 // --- options -------------------------------------------------------------------------------------------------
 
+// A length that the host has never named is taken to be that of its blocks.
 static uint32_t get_options(LV2_Handle instance, LV2_Options_Option *option)
 {
     fenby_plugin *p = instance;
     uint32_t status = LV2_OPTIONS_SUCCESS;
     for (; option->key; option++) {
-        if (option->key != p->urids.nominal_block) {
+        const uint32_t *length = length_of(p, &p->named, option->key);
+        if (!length) {
             status |= LV2_OPTIONS_ERR_BAD_KEY;
             continue;
         }
         option->type = p->urids.atom_int;
-        option->size = sizeof p->block_frames;
-        option->value = &p->block_frames;
+        option->size = sizeof *length;
+        option->value = *length ? length : &p->block_frames;
     }
     return status;
 }
 
-static uint32_t set_options(LV2_Handle instance, const LV2_Options_Option *options)
+static bool change_block(fenby_plugin *p, uint32_t block_frames)
 {
-    fenby_plugin *p = instance;
-    const uint32_t block_frames = read_block_length(p, options);
-    if (!block_frames) return LV2_OPTIONS_ERR_BAD_VALUE;
-    if (block_frames == p->block_frames) return LV2_OPTIONS_SUCCESS;
     fenby_parameters parameters;
     for (fenby_parameter i = 0; i < FENBY_N_PARAMETERS; i++)
         parameters.value[i] = fenby_engine_parameter(p->engine, i);
@@ -202,9 +213,19 @@ static uint32_t set_options(LV2_Handle instance, const LV2_Options_Option *optio
     const bool built = build_engine(p, block_frames, &parameters, error, sizeof error);
     if (built) fenby_plugin_begin_engine(p);
     pthread_mutex_unlock(&p->work_lock);
-    if (built) return LV2_OPTIONS_SUCCESS;
-    lv2_log_error(&p->logger, "Fenby: %s\n", error);
-    return LV2_OPTIONS_ERR_UNKNOWN;
+    if (!built) lv2_log_error(&p->logger, "Fenby: %s\n", error);
+    return built;
+}
+
+static uint32_t set_options(LV2_Handle instance, const LV2_Options_Option *options)
+{
+    fenby_plugin *p = instance;
+    fenby_block_lengths named = p->named;
+    if (!read_block_lengths(p, options, &named)) return LV2_OPTIONS_ERR_BAD_VALUE;
+    const uint32_t block_frames = choose_block(&named);
+    if (block_frames != p->block_frames && !change_block(p, block_frames)) return LV2_OPTIONS_ERR_UNKNOWN;
+    p->named = named;
+    return LV2_OPTIONS_SUCCESS;
 }
 
 // --- state ---------------------------------------------------------------------------------------------------

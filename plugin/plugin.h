@@ -32,6 +32,11 @@
 
 enum { MOST_PORTS = FENBY_PORT_AUDIO + 4, MOST_CHANNELS = 2, ERROR_SIZE = PATH_MAX + 256 };
 
+// The block lengths that the host has named; 0: it has not.
+typedef struct {
+    uint32_t nominal, most;
+} fenby_block_lengths;
+
 // Audio thread to worker.
 typedef struct {
     enum { LOAD_MODEL, SAVE_NOTES } type;
@@ -49,7 +54,8 @@ typedef struct {
 typedef struct {
     bool stereo;
     double rate_hz;
-    uint32_t block_frames;
+    fenby_block_lengths named;
+    uint32_t block_frames;  // what the engine is made for
     fenby_urids urids;
     LV2_Log_Logger logger;
     LV2_Worker_Schedule *schedule;  // NULL: our own thread

@@ -1087,6 +1087,58 @@ static void test_latency(void)
     host_close(h);
 }
 
+static uint32_t set_block(host *h, LV2_URID key, int32_t frames)
+{
+    const LV2_Options_Option options[] = {
+        {LV2_OPTIONS_INSTANCE, 0, key, sizeof frames, h->urids.atom_int, &frames},
+        {LV2_OPTIONS_INSTANCE, 0, 0, 0, 0, NULL},
+    };
+    return h->options_interface->set(h->instance->lv2_handle, options);
+}
+
+// What the plugin says of both lengths, and by which one it reckons.
+static void check_blocks(host *h, int32_t nominal, int32_t most, float latency)
+{
+    LV2_Options_Option asked[] = {
+        {LV2_OPTIONS_INSTANCE, 0, h->urids.nominal_block, 0, 0, NULL},
+        {LV2_OPTIONS_INSTANCE, 0, h->urids.max_block, 0, 0, NULL},
+        {LV2_OPTIONS_INSTANCE, 0, 0, 0, 0, NULL},
+    };
+    const uint32_t status = h->options_interface->get(h->instance->lv2_handle, asked);
+    REQUIRE(status == LV2_OPTIONS_SUCCESS, "status %u", status);
+    for (int i = 0; i < 2; i++) {
+        const int32_t told = *(const int32_t *)asked[i].value, expected = i ? most : nominal;
+        CHECK(asked[i].type == h->urids.atom_int && asked[i].size == sizeof told && told == expected,
+              "length %d is %d, expected %d", i, told, expected);
+    }
+    host_play(h, NULL, 0);
+    CHECK(h->control[FENBY_PORT_LATENCY] == latency, "latency %g, expected %g",
+          (double)h->control[FENBY_PORT_LATENCY], (double)latency);
+}
+
+// The nominal block length counts once the host has named it, whatever it says of the longest later.
+static void test_block_options(void)
+{
+    host *h = host_open((host_config){.block = 64});
+    host_play(h, NULL, 0);
+    const float first = h->control[FENBY_PORT_LATENCY];
+    check_blocks(h, 64, 64, first);
+    CHECK(set_block(h, h->urids.max_block, 512) == LV2_OPTIONS_SUCCESS, "refused");
+    check_blocks(h, 512, 512, first + 512 - 64);
+    CHECK(set_block(h, h->urids.nominal_block, 256) == LV2_OPTIONS_SUCCESS, "refused");
+    check_blocks(h, 256, 512, first + 256 - 64);
+    CHECK(set_block(h, h->urids.max_block, 8192) == LV2_OPTIONS_SUCCESS, "refused");
+    check_blocks(h, 256, 8192, first + 256 - 64);
+    CHECK(set_block(h, h->urids.max_block, 0) == LV2_OPTIONS_ERR_BAD_VALUE, "a length of 0 is taken");
+    CHECK(set_block(h, h->urids.scale_factor, 1) != LV2_OPTIONS_SUCCESS, "another option is taken");
+    check_blocks(h, 256, 8192, first + 256 - 64);
+    host_close(h);
+    h = host_open((host_config){.no_options = true});
+    host_play(h, NULL, 0);
+    check_blocks(h, 1024, 1024, first + 1024 - 64);
+    host_close(h);
+}
+
 // --- what hosts lack, and what they send ---------------------------------------------------------------------
 
 static void test_missing(void)
@@ -1245,6 +1297,7 @@ int main(void)
     test_thru();
     test_no_click();
     test_latency();
+    test_block_options();
     test_closing();
     test_bad_messages();
     test_many();
