@@ -269,7 +269,8 @@ bool fenby_engine_pop(fenby_engine *engine, int64_t until_frame, fenby_event *ev
         if (!take_event(engine, event)) return false;
     } while (!leaves(engine, event));
     const bool tight = fenby_engine_parameter(engine, FENBY_TIMING) == FENBY_TIMING_TIGHT;
-    if (tight && event->type == FENBY_NOTE_ON && event->frame < engine->audio.block_start)
+    const bool asked_for = event->type == FENBY_NOTE_OFF && event->late;
+    if (tight && !asked_for && event->frame < engine->audio.block_start)
         atomic_fetch_add_explicit(&engine->late_events, 1, memory_order_relaxed);
     return true;
 }

@@ -14,7 +14,7 @@ typedef struct {
     uint8_t type;         // fenby_event_type
     uint8_t key;          // MIDI key, 0 .. 127, transposed and snapped
     uint8_t velocity;     // 1 .. 127 with FENBY_NOTE_ON, else 0
-    uint8_t late;         // 1: a note-on decided after its frame had already passed (timing tight)
+    uint8_t late;         // 1: decided after its frame had passed: a note-on in timing tight, an end that was asked for
 } fenby_event;
 
 #endif

@@ -110,7 +110,7 @@ void fenby_schedule_skip(fenby_schedule *schedule)
 void fenby_schedule_end_all(fenby_schedule *schedule, int64_t frame)
 {
     schedule->first = schedule->count = schedule->open = 0;
-    fenby_event off = {.frame = frame, .sound_frame = frame, .type = FENBY_NOTE_OFF};
+    fenby_event off = {.frame = frame, .sound_frame = frame, .type = FENBY_NOTE_OFF, .late = 1};
     if (off.frame <= schedule->skipped_frame) off.frame = schedule->skipped_frame + 1;
     for (int key = 0; key < N_KEYS; key++) {
         off.key = (uint8_t)key;

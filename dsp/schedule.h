@@ -38,7 +38,7 @@ bool fenby_schedule_peek(const fenby_schedule *schedule, int64_t horizon, fenby_
 void fenby_schedule_skip(fenby_schedule *schedule);
 
 // Drops what has not come out, and ends what has: note-offs at `frame`, or just after what has come out, whose
-// sound ends at `frame`.
+// sound ends at `frame`; they are marked late.
 void fenby_schedule_end_all(fenby_schedule *schedule, int64_t frame);
 
 #endif

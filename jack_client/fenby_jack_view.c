@@ -267,7 +267,7 @@ static void print_note(fenby_jack_view *view, const fenby_jack_note *note)
     const bool is_on = note->type == FENBY_NOTE_ON;
     snprintf(line, sizeof line, "%s key %d %s velocity %d channel %d frame %lld sound %.6f%s", is_on ? "on " : "off",
              note->key, key_name(note->key, name), note->velocity, note->channel, (long long)note->frame,
-             note->sound_s, note->late ? " late" : "");
+             note->sound_s, is_on && note->late ? " late" : "");
     print_line(view, line);
 }
 
