@@ -347,7 +347,8 @@ test_kill_while_recording() {
     kill "$playing" 2>/dev/null
     wait "$playing" 2>/dev/null
     "$recorder" "$folder/killed.mid" >"$folder/killed.log"
-    check "killed while recording: the file is not well-formed: $(cat "$folder/killed.log")" [ $? -eq 0 ]
+    status=$?
+    check "killed while recording: the file is not well-formed: $(cat "$folder/killed.log")" [ "$status" -eq 0 ]
     n_notes=$(grep -c 'Note\|^on ' "$folder/lines")
     check "killed while recording: no notes were there" [ "$n_notes" -gt 3 ]
     check "killed while recording: the recording has none" [ "$(wc -c <"$folder/killed.mid")" -gt 150 ]
@@ -356,6 +357,8 @@ test_kill_while_recording() {
 test_command_line() {
     check "no server" refuses 'no JACK server is running' --no-start-server
     check "unknown option" refuses 'no such option' --nothing
+    check "unknown letter" refuses ': -x: no such option' -xq
+    check "needless value" refuses 'expected no value' --quiet=3
     check "missing value" refuses 'expected a value' --name
     check "argument" refuses 'expected options only' song.wav
     check "name" refuses "without ':'" --name a:b
@@ -379,8 +382,14 @@ test_command_line() {
     check "no server: the recording before is gone" grep -qx yesterday "$folder/kept.mid"
     check "--version" "$fenby_jack" --version -v >/dev/null
     check "--help" "$fenby_jack" --help >/dev/null
+    "$fenby_jack" --help >/dev/full 2>"$folder/full"
+    status=$?
+    check "--help that cannot be written ended with $status" [ "$status" -eq 1 ]
+    check "--help that cannot be written: no line" grep -qx 'fenby-jack: standard output: cannot be written' "$folder/full"
     "$fenby_jack" --list-devices >"$folder/devices"
-    check "--list-devices ended with $?" [ -s "$folder/devices" ]
+    status=$?
+    check "--list-devices ended with $status" [ "$status" -eq 0 ]
+    check "--list-devices: no list" [ -s "$folder/devices" ]
 }
 
 # --- long ones ------------------------------------------------------------------------------------------------
