@@ -240,7 +240,7 @@ check: setup-check
 	+$(MAKE) --no-print-directory check-run WERROR=1
 
 check-run: all $(TESTS) $(BUILD)/tests/music/compose
-	@$(if $(SANITIZE),echo 'left out under a sanitizer: jalv, which is built without$(if $(filter thread,$(SANITIZE)),; PipeWire)')
+	@$(if $(SANITIZE),echo 'left out under a sanitizer: jalv$(if $(filter thread,$(SANITIZE)), and PipeWire)')
 	@BUILD=$(BUILD) tests/run.sh $(TESTS)
 
 # -O2: with less of it the worker is late in live tests.
