@@ -14,17 +14,40 @@ enum {
     DATA_ENTRY = 6,         // controllers
     PARAMETER_LOW = 100,
     PARAMETER_HIGH = 101,
-    MPE_CONFIGURATION = 6,  // registered parameter 0, 6
+    BEND_RANGE = 0,         // registered parameters
+    MPE_CONFIGURATION = 6,
+    USUAL_RANGE = 2,        // semitones: what receivers have by themselves, and what members of a zone have
+    MEMBER_RANGE = 48,
+    NOT_KNOWN = 255,        // no range
 };
+
+static int tell_parameter(int channel, int parameter, int value, fenby_midi_message *messages)
+{
+    messages[0] = fenby_midi_controller(channel, PARAMETER_HIGH, 0);
+    messages[1] = fenby_midi_controller(channel, PARAMETER_LOW, parameter);
+    messages[2] = fenby_midi_controller(channel, DATA_ENTRY, value);
+    return 3;
+}
 
 static int tell_zone(fenby_midi_out *out, bool is_zone, fenby_midi_message *messages)
 {
     if (out->is_zone == is_zone) return 0;
     out->is_zone = is_zone;
-    messages[0] = fenby_midi_controller(MASTER_CHANNEL, PARAMETER_HIGH, 0);
-    messages[1] = fenby_midi_controller(MASTER_CHANNEL, PARAMETER_LOW, MPE_CONFIGURATION);
-    messages[2] = fenby_midi_controller(MASTER_CHANNEL, DATA_ENTRY, is_zone ? FENBY_MIDI_CHANNELS - 1 : 0);
-    return 3;
+    return tell_parameter(MASTER_CHANNEL, MPE_CONFIGURATION, is_zone ? FENBY_MIDI_CHANNELS - 1 : 0, messages);
+}
+
+static int range_of(int bends)
+{
+    return bends == FENBY_BENDS_MPE ? MEMBER_RANGE : USUAL_RANGE;
+}
+
+// A receiver of MPE knows the range of a zone's members; any other is told, and told when it is the usual one again.
+static int tell_range(fenby_midi_out *out, int channel, int range, fenby_midi_message *messages)
+{
+    const int known = out->range[channel] ? out->range[channel] : USUAL_RANGE;
+    if (known == range) return 0;
+    out->range[channel] = (uint8_t)range;
+    return tell_parameter(channel, BEND_RANGE, range, messages);
 }
 
 static int notes_on(const fenby_midi_out *out, int channel)
@@ -52,7 +75,6 @@ static int choose_member(const fenby_midi_out *out)
 static int bend_of_channel(const fenby_midi_out *out, int channel, int bends)
 {
     if (bends == FENBY_BENDS_OFF) return 0;
-    const float range = bends == FENBY_BENDS_MPE ? 48 : 2;
     float sum = 0;
     int n = 0;
     for (int key = 0; key < FENBY_MIDI_KEYS; key++) {
@@ -60,17 +82,18 @@ static int bend_of_channel(const fenby_midi_out *out, int channel, int bends)
         sum += out->bend_of_key[key];
         n++;
     }
-    const float bend = n ? roundf(sum / (float)n / range * CENTRE) : 0;
+    const float bend = n ? roundf(sum / (float)n / (float)range_of(bends) * CENTRE) : 0;
     return (int)fminf(fmaxf(bend, -CENTRE), CENTRE - 1);
 }
 
 static int bend_channel(fenby_midi_out *out, int channel, int bends, fenby_midi_message *messages)
 {
     const int bend = bend_of_channel(out, channel, bends);
-    if (bend == out->bend[channel]) return 0;
+    const int n = tell_range(out, channel, range_of(bends), messages);
+    if (bend == out->bend[channel]) return n;
     out->bend[channel] = (int16_t)bend;
-    messages[0] = fenby_midi_message_of(PITCH_BEND, channel, bend + CENTRE, (bend + CENTRE) >> 7);
-    return 1;
+    messages[n] = fenby_midi_message_of(PITCH_BEND, channel, bend + CENTRE, (bend + CENTRE) >> 7);
+    return n + 1;
 }
 
 static int begin_note(fenby_midi_out *out, const fenby_event *event, int channel, int bends,
@@ -109,5 +132,6 @@ void fenby_midi_out_forget(fenby_midi_out *out)
     for (int channel = 1; channel <= FENBY_MIDI_CHANNELS; channel++) {
         out->taken[channel] = 0;
         if (out->bend[channel]) out->bend[channel] = UNKNOWN;
+        if (out->range[channel]) out->range[channel] = NOT_KNOWN;
     }
 }

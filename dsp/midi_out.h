@@ -5,7 +5,8 @@
 // - one channel: likewise, and the channel is bent by the mean of how far its notes are: the pitch of a melody, the
 //   common tuning of a chord. In units of the range of two semitones that receivers have by themselves.
 // - MPE: each note on a channel of its own, 2 to 16, bent by itself within 48 semitones; with more than 15 notes the
-//   channel that was taken longest ago gets a second one. The receiver is told by the MPE Configuration Message.
+//   channel that was taken longest ago gets a second one. The receiver is told by the MPE Configuration Message, and
+//   of the range on each channel, as one that knows nothing of MPE would bend within two.
 //   ("MIDI Polyphonic Expression", MIDI Association M1-100-UM: lower zone, 2.1 and 2.4.)
 // A note's bend comes before its note-on, and stays when it has ended: what fades away keeps its pitch.
 //
@@ -19,7 +20,7 @@
 #include "event.h"
 #include "rt.h"
 
-enum { FENBY_MIDI_KEYS = 128, FENBY_MIDI_CHANNELS = 16, FENBY_MIDI_MOST = 5 };
+enum { FENBY_MIDI_KEYS = 128, FENBY_MIDI_CHANNELS = 16, FENBY_MIDI_MOST = 8 };
 
 typedef struct {
     uint8_t bytes[3];
@@ -57,6 +58,7 @@ typedef struct {
     uint8_t channel_of_key[FENBY_MIDI_KEYS];  // 1 .. 16 where a key sounds; 0: silent
     float bend_of_key[FENBY_MIDI_KEYS];       // semitones
     int16_t bend[FENBY_MIDI_CHANNELS + 1];    // of each channel, as the receiver knows it: -8192 .. 8191
+    uint8_t range[FENBY_MIDI_CHANNELS + 1];   // of each channel's bends in semitones, where it was told; 0: it was not
     uint32_t taken[FENBY_MIDI_CHANNELS + 1];  // when, counted in notes
     uint32_t n_notes;                         // so far
     bool is_zone;                             // the receiver knows that this is MPE

@@ -86,6 +86,13 @@ static void test_one_channel(void)
     CHECK(n_messages == 2, "%d messages: the bend is not known any more", n_messages);
 }
 
+static void check_range(int i, int channel, int semitones)
+{
+    check_message(i, CONTROLLER, channel, 101, 0);
+    check_message(i + 1, CONTROLLER, channel, 100, 0);
+    check_message(i + 2, CONTROLLER, channel, 6, semitones);
+}
+
 static void check_zone(int n_members)
 {
     check_message(0, CONTROLLER, 1, 101, 0);
@@ -97,14 +104,16 @@ static void test_mpe(void)
 {
     fenby_midi_out out = {0};
     send(&out, FENBY_NOTE_ON, 40, 1, 7, FENBY_BENDS_MPE);
-    CHECK(n_messages == 5, "%d messages", n_messages);
+    CHECK(n_messages == 8, "%d messages", n_messages);
     check_zone(15);
-    check_bend(3, 2, 8192 + 171);  // a semitone of 48
-    check_message(4, NOTE_ON, 2, 40, 90);
+    check_range(3, 2, 48);
+    check_bend(6, 2, 8192 + 171);  // a semitone of 48
+    check_message(7, NOTE_ON, 2, 40, 90);
     for (int i = 1; i < 15; i++) {
         send(&out, FENBY_NOTE_ON, 40 + i, 0, 7, FENBY_BENDS_MPE);
-        CHECK(n_messages == 1, "%d messages", n_messages);
-        check_message(0, NOTE_ON, 2 + i, 40 + i, 90);
+        CHECK(n_messages == 4, "%d messages", n_messages);
+        check_range(0, 2 + i, 48);
+        check_message(3, NOTE_ON, 2 + i, 40 + i, 90);
     }
     send(&out, FENBY_NOTE_ON, 60, 0, 7, FENBY_BENDS_MPE);  // one too many: it joins the oldest
     check_bend(0, 2, 8192 + 85);
@@ -117,23 +126,38 @@ static void test_mpe(void)
     send(&out, FENBY_NOTE_ON, 61, 0, 7, FENBY_BENDS_MPE);
     check_message(0, NOTE_ON, 7, 61, 90);  // the older one of the two that are free
     send(&out, FENBY_NOTE_ON, 62, 0, 7, FENBY_BENDS_OFF);
-    CHECK(n_messages == 4, "%d messages", n_messages);
+    CHECK(n_messages == 7, "%d messages", n_messages);
     check_zone(0);
-    check_message(3, NOTE_ON, 7, 62, 90);
+    check_range(3, 7, 2);  // as it was
+    check_message(6, NOTE_ON, 7, 62, 90);
     send(&out, FENBY_NOTE_OFF, 60, 0, 7, FENBY_BENDS_OFF);
     check_message(0, NOTE_OFF, 2, 60, 64);
+    send(&out, FENBY_BEND, 40, 0.5f, 7, FENBY_BENDS_CHANNEL);  // one that began as a member
+    CHECK(n_messages == 4, "%d messages", n_messages);
+    check_range(0, 2, 2);
+    check_bend(3, 2, 8192 + 2048);
     send(&out, FENBY_NOTE_ON, 63, 0, 7, FENBY_BENDS_MPE);
     fenby_midi_out_forget(&out);
     send(&out, FENBY_NOTE_ON, 64, 0, 7, FENBY_BENDS_MPE);
     check_zone(15);
+    send(&out, FENBY_BEND, 64, 1, 7, FENBY_BENDS_MPE);
+    CHECK(n_messages == 1, "%d messages", n_messages);
+    fenby_midi_out_forget(&out);
+    send(&out, FENBY_BEND, 64, 1, 7, FENBY_BENDS_MPE);  // another receiver, and the same bend as before
+    CHECK(n_messages == 4, "%d messages", n_messages);
 }
 
-// A synth: its notes, and the pitch of each channel.
+// A synth that knows nothing of MPE: its notes, the pitch of each channel, which parameter it was told last.
 typedef struct {
     int notes[16][128];
-    double bend[16], range;
+    int bend[16], range[16], parameter[16];
     bool is_good;
 } synth;
+
+static double semitones(const synth *s, int channel)
+{
+    return (double)s->range[channel] * s->bend[channel] / 8192;
+}
 
 static void hear(synth *s)
 {
@@ -143,7 +167,11 @@ static void hear(synth *s)
         s->is_good &= b[0] >= 0x80 && b[1] < 0x80 && b[2] < 0x80;
         if (status == NOTE_ON) s->is_good &= ++s->notes[channel][b[1]] == 1 && b[2] > 0 && i == n_messages - 1;
         if (status == NOTE_OFF) s->is_good &= --s->notes[channel][b[1]] == 0;
-        if (status == PITCH_BEND) s->bend[channel] = s->range * ((b[2] << 7 | b[1]) - 8192) / 8192;
+        if (status == PITCH_BEND) s->bend[channel] = (b[2] << 7 | b[1]) - 8192;
+        if (status != CONTROLLER) continue;
+        if (b[1] == 101) s->parameter[channel] = b[2] << 7;
+        if (b[1] == 100) s->parameter[channel] |= b[2];
+        if (b[1] == 6 && s->parameter[channel] == 0) s->range[channel] = b[2];
     }
 }
 
@@ -151,7 +179,8 @@ static void hear(synth *s)
 static void test_storm(int bends, int most_notes)
 {
     fenby_midi_out out = {0};
-    synth s = {.range = bends == FENBY_BENDS_MPE ? 48 : 2, .is_good = true};
+    synth s = {.is_good = true};
+    for (int channel = 0; channel < 16; channel++) s.range[channel] = 2;
     float wanted[128] = {0};
     bool sounds[128] = {false};
     int n_on = 0, n_heard = 0;
@@ -168,7 +197,7 @@ static void test_storm(int bends, int most_notes)
         else if (type == FENBY_BEND) wanted[key] = bend;
         else if (type == FENBY_NOTE_OFF && sounds[key]) sounds[key] = false, n_on--;
         for (int k = 0; k < 128; k++) {
-            const double off = fabs(s.bend[out.channel_of_key[k] - 1 + !sounds[k]] - (double)wanted[k]);
+            const double off = fabs(semitones(&s, out.channel_of_key[k] - 1 + !sounds[k]) - (double)wanted[k]);
             if (sounds[k] && bends != FENBY_BENDS_OFF && off > worst) worst = off;
         }
     }
