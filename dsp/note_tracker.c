@@ -15,6 +15,7 @@ enum {
     SCHEDULE_EVENTS = 4096,
     REFERENCE_NOTES = 500,   // whose loudness makes what is usual
     REFRACTORY_HOPS = 4,     // a key is not struck twice within 46 ms
+    CHORD_HOPS = 2,          // notes that begin within these are one chord
     SETTLE_HOPS = 9,         // from the onset on until the sounding posterior can be relied on
     SOUNDING_LAG_HOPS = 2,   // how far it and the pitch run behind the sound
     LONGEST_LATENESS = 4,    // hops: no onset is believed to be longer past than lookahead and this
@@ -235,6 +236,12 @@ static int oldest_note(const fenby_note_tracker *tracker, const settings *s)
     return oldest;
 }
 
+// A note that has just begun, and does not fade as a wrong one would, is not displaced: what is left of it would be a click.
+static bool is_of_chord(const key_state *k, const settings *s)
+{
+    return s->now_hops - k->start_hop < CHORD_HOPS && k->low_hops == 0;
+}
+
 // In semitones; the old one where nothing tells.
 static float pitch_of(const fenby_posteriors *posteriors, int key, float old)
 {
@@ -311,7 +318,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     if (tracker->owner[output_key] != NOBODY) end_note(tracker, rival, on.sound_frame, on.frame);
     if (tracker->n_active >= (uint32_t)parameters->value[FENBY_MAXIMUM_POLYPHONY]) {
         const int oldest = oldest_note(tracker, s);
-        if (oldest == NOBODY) return;
+        if (oldest == NOBODY || is_of_chord(&tracker->keys[oldest], s)) return;
         end_note(tracker, oldest, on.sound_frame, on.frame);
     }
     fenby_schedule_add(tracker->schedule, &on);

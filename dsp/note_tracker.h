@@ -18,8 +18,8 @@
 // - Sensitivity and note threshold move the calibrated thresholds by up to 3 logits either way; 0.5 leaves
 //   them.
 // - The noise gate keeps notes from starting; it ends none. It looks at the last hops, as far back as the head.
-// - At maximum polyphony the oldest note is ended for the new one. Of notes that start in one hop the surest
-//   win.
+// - At maximum polyphony the oldest note is ended for the new one. Of notes that start in one hop the surest win, of those
+//   that start within two hops the first.
 // - Transposition that leaves 0 .. 127 is folded back by octaves. Of two scale notes equally near the lower is
 //   taken.
 // - When two keys fall on one output key, the later note ends the earlier one; in the same hop the surer wins.
