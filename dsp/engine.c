@@ -35,7 +35,7 @@ struct fenby_engine {
     // Any thread.
     _Atomic float parameters[FENBY_N_PARAMETERS];
     atomic_bool end_notes;
-    _Atomic uint64_t called_off; // so many of the ring's events: their notes are not to start any more
+    _Atomic uint64_t called_off;  // so many of the ring's events: their notes are not to start any more
     _Atomic int64_t wake_frame;  // enough for the worker's next look
     _Atomic uint64_t late_events, overruns, lost_frames;
     _Atomic float level_db, worker_load, a4_hz;

@@ -111,6 +111,7 @@ static bool use_model(fenby_jack_state *state, const char *path, char *error, si
 bool fenby_jack_options_apply(const fenby_jack_options *options, fenby_jack_state *state, char *error,
                               size_t error_size)
 {
+    const bool was_crossed = !fenby_check_orders(&state->parameters, error, error_size);
     unsigned n_sources = 0;
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
         for (const char **asked = options->asked; *asked; asked += 2) {
@@ -124,7 +125,8 @@ bool fenby_jack_options_apply(const fenby_jack_options *options, fenby_jack_stat
                 good = add_link(options, state, kind, value, &n_sources, error, error_size);
             if (!good) return false;
         }
-    return fenby_check_orders(&state->parameters, error, error_size);
+    // Remote control may have left ranges so, between one setting and the next: then it begins nevertheless.
+    return was_crossed || fenby_check_orders(&state->parameters, error, error_size);
 }
 
 // --- parsing -------------------------------------------------------------------------------------------------

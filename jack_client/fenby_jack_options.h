@@ -43,7 +43,7 @@ bool fenby_jack_options_parse(fenby_jack_options *options, int argc, char **argv
 void fenby_jack_options_free(fenby_jack_options *options);
 
 // What the command line asks of the state, on top of what the state holds: presets, then settings, model,
-// links. Refuses what comes out of both if no note could sound.
+// links. Refuses ranges in which no note could sound, unless the state had them.
 bool fenby_jack_options_apply(const fenby_jack_options *options, fenby_jack_state *state, char *error,
                               size_t error_size);
 

@@ -369,6 +369,8 @@ test_command_line() {
     check "OSC address" refuses 'numeric address' --osc-address example.org
     check "setting" refuses 'out of range' --set sensitivity=2
     check "range" refuses 'lowest_key 80 is above highest_key 40' --set lowest_key=80 --set highest_key=40
+    printf 'fenby-jack state 1\nset lowest_key 80\nset highest_key 40\n' >"$folder/crossed"
+    check "range of a state" refuses 'no JACK server is running' --no-start-server --state "$folder/crossed"
     check "parameter" refuses 'no parameter' --set nothing=2
     check "preset" refuses 'nothing' --preset nothing
     check "model" refuses '/dev/null: is no regular file' --model /dev/null --no-start-server
