@@ -53,8 +53,8 @@ try() {  # TEST
 
 # --- processes ------------------------------------------------------------------------------------------------
 
-begin_server() {  # RATE PERIOD
-    start_server "$1" "$2" "$folder/jackd.log" && return
+begin_server() {  # RATE PERIOD [asynchronous|synchronous]
+    start_server "$1" "$2" "$folder/jackd.log" "${3:-}" && return
     bad "no JACK server comes up"
     cat "$folder/jackd.log"
     exit 1

@@ -82,11 +82,16 @@ END
     wait_for 5 jack_lsp
 }
 
-start_server() {  # RATE PERIOD LOG; with real-time priority where that is allowed
+# With real-time priority where that is allowed. It waits in each period until all clients are done, so what a busy
+# machine holds up is late, and nothing is lost on the way. JACK's default is another: it goes on without a client
+# that is too slow, and that one's neighbours miss what it sent.
+start_server() {  # RATE PERIOD LOG [asynchronous|synchronous]
     if [ -n "${PIPEWIRE_RUNTIME_DIR:-}" ]; then start_pipewire "$@"; return; fi
     clear_list
+    sync=--sync
+    [ "${4:-}" != asynchronous ] || sync=
     for realtime in --realtime --no-realtime; do
-        jackd --name "$JACK_DEFAULT_SERVER" $realtime -d dummy -r "$1" -p "$2" >"$3" 2>&1 &
+        jackd --name "$JACK_DEFAULT_SERVER" $realtime $sync -d dummy -r "$1" -p "$2" >"$3" 2>&1 &
         server=$!
         guard_server
         if wait_for 5 jack_lsp; then return; fi

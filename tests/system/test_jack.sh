@@ -16,12 +16,12 @@ cd "$(dirname "$0")/../.."
 # --- the tests ------------------------------------------------------------------------------------------------
 
 # The same events as fenby, each at its frame. A machine that is too busy has ten tries.
-test_round_trip() {  # RATE PERIOD [freewheel]
+test_round_trip() {  # RATE PERIOD [asynchronous|synchronous [freewheel]]
     for try in 1 2 3 4 5 6 7 8 9 10; do
-        begin_server "$1" "$2"
+        begin_server "$1" "$2" "${3:-synchronous}"
         JACK_WITNESS=$folder/witness LD_PRELOAD=$preload start_fenby
         joined
-        play "$folder/$1.wav" 0.5 ${3:-}
+        play "$folder/$1.wav" 0.5 "${4:-}"
         end_fenby TERM
         stop_server
         python3 $here/jack_compare.py "$folder/$1.wav" "$folder/played" "$folder/lines" "$fenby" "$folder" \
@@ -38,8 +38,8 @@ test_round_trips() {
     test_round_trip 44100 256
     test_syscalls
     unset JACK_WITNESS_SYSCALLS
-    test_round_trip 96000 1024
-    test_round_trip 48000 128 freewheel
+    test_round_trip 96000 1024 asynchronous
+    test_round_trip 48000 128 synchronous freewheel
     # TSan makes the worker many times slower: periods that leave it the time.
     if grep -q __tsan_init "$fenby_jack"; then test_round_trip 48000 512; else test_round_trip 48000 64; fi
     test_witness
@@ -418,7 +418,7 @@ play_dense() {  # AUDIO_PORT MIDI_PORT SECONDS
 
 test_callback() {
     make_dense_music
-    begin_server 48000 64
+    begin_server 48000 64 asynchronous
     JACK_WITNESS=$folder/witness LD_PRELOAD=$preload start_fenby
     joined
     begin_load
@@ -476,7 +476,7 @@ count_late_by_work() {
 test_soak() {
     period=${FENBY_JACK_PERIOD:-64}
     make_dense_music
-    begin_server 48000 "$period"
+    begin_server 48000 "$period" asynchronous
     # The witness, which wakes a thread of its own, would count as Fenby at work.
     if [ "$period" -ne 64 ]; then preload=; fi
     JACK_WITNESS=$folder/witness LD_PRELOAD=$preload start_fenby --record "$folder/soak.mid"
@@ -519,7 +519,7 @@ test_soak() {
 
 test_soak_without() {
     make_dense_music
-    begin_server 48000 64
+    begin_server 48000 64 asynchronous
     begin_load
     play_dense - - "${FENBY_JACK_SOAK:-30}"
     kill "$busy"

@@ -349,7 +349,7 @@ clocks() {
 
 # It stands still for a moment: JACK goes on without it. The notes after that are at their time all the same.
 test_halted() {
-    begin_server 48000 256
+    begin_server 48000 256 asynchronous
     start_fenby
     joined
     play_until_notes_sound "$folder/48000.wav" 1
@@ -367,7 +367,7 @@ test_halted() {
 
 # The program stands still for a while, as on a machine that is out of breath.
 test_stopped() {
-    begin_server 48000 2048
+    begin_server 48000 2048 asynchronous
     start_fenby
     joined
     play_until_notes_sound "$folder/48000.wav" 1
