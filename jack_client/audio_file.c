@@ -20,6 +20,7 @@ struct fenby_audio_file {
     SF_INFO info;
     int channel;
     int64_t n_read;
+    double energy, mixed_energy;  // of the channels, each on average, and of their mean
     char damage[128];
     float *block;  // float[BLOCK_FRAMES][channels]
 };
@@ -142,16 +143,28 @@ static bool is_mp3(const fenby_audio_file *file)
     return (file->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_MPEG;
 }
 
-static void mix(const fenby_audio_file *file, float *samples, size_t n_frames)
+static void mix(fenby_audio_file *file, float *samples, size_t n_frames)
 {
     const size_t n_channels = (size_t)file->info.channels;
     const size_t first = file->channel ? (size_t)file->channel - 1 : 0;
     const size_t end = file->channel ? first + 1 : n_channels;
     for (size_t i = 0; i < n_frames; i++) {
-        float sum = 0;
-        for (size_t c = first; c < end; c++) sum += file->block[i * n_channels + c];
+        float sum = 0, squares = 0;
+        for (size_t c = first; c < end; c++) {
+            const float sample = file->block[i * n_channels + c];
+            sum += sample;
+            squares += sample * sample;
+        }
         samples[i] = sum / (float)(end - first);
+        file->energy += squares / (float)(end - first);
+        file->mixed_energy += samples[i] * samples[i];
     }
+}
+
+// Of n channels that have nothing to do with each other the mean has an n-th of the energy.
+bool fenby_audio_file_cancels(const fenby_audio_file *file)
+{
+    return file->mixed_energy < 0.05 / file->info.channels * file->energy;
 }
 
 size_t fenby_audio_file_read(fenby_audio_file *file, float *samples, size_t n)

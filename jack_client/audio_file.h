@@ -9,6 +9,7 @@
 #ifndef FENBY_AUDIO_FILE_H
 #define FENBY_AUDIO_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,10 @@ int64_t fenby_audio_file_frames(const fenby_audio_file *file);
 
 // The next n samples, fewer at the end.
 size_t fenby_audio_file_read(fenby_audio_file *file, float *samples, size_t n);
+
+// After the last read: whether the channels are nearly each other's opposites, so that their mean lacks what all hold
+// (a cable with crossed wires does that).
+bool fenby_audio_file_cancels(const fenby_audio_file *file);
 
 // After the last read: NULL when the file was whole, else what is wrong with it ("ends after 3.2 of 10.0 s").
 const char *fenby_audio_file_damage(fenby_audio_file *file);

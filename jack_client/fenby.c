@@ -268,6 +268,13 @@ static bool listen_in_blocks(transcription *t, char *error)
     return good;
 }
 
+static void warn_of_silence(const transcription *t)
+{
+    if (t->options->quiet || !fenby_audio_file_cancels(t->audio)) return;
+    fprintf(stderr, "fenby: %s: its channels cancel each other out, so little is heard: try --channel 1\n",
+            t->job->input);
+}
+
 // A damaged file is transcribed as far as it goes, but counts as one that failed.
 static bool finish(const transcription *t, char *error)
 {
@@ -275,6 +282,7 @@ static bool finish(const transcription *t, char *error)
     if (!damage || t->frames > 0) {
         if (!write_outputs(t, error)) return false;
         print_summary(t);
+        warn_of_silence(t);
     }
     if (damage) snprintf(error, ERROR_SIZE, "%s: %s", t->job->input, damage);
     return !damage;

@@ -155,6 +155,42 @@ static void test_mix(void)
     CHECK(strstr(error, "most.wav: has too many channels"), "'%s'", error);
 }
 
+// The second channel is the first one times its gain.
+static void check_cancels(double gain, int channel, bool expected)
+{
+    SF_INFO info = {.samplerate = SECOND, .channels = 2, .format = SF_FORMAT_WAV | SF_FORMAT_FLOAT};
+    SNDFILE *sound = sf_open(path_of("two.wav"), SFM_WRITE, &info);
+    REQUIRE(sound, "two.wav: %s", sf_strerror(NULL));
+    for (int i = 0; i < 5000; i++) {
+        const float frame[2] = {tone(i, 0), (float)(gain * tone(i, 0))};
+        sf_writef_float(sound, frame, 1);
+    }
+    sf_close(sound);
+    fenby_audio_file *file = open_sound("two.wav", channel);
+    CHECK(read_all(file, samples, N_FRAMES) == 5000, "another length");
+    CHECK(fenby_audio_file_cancels(file) == expected, "gain %g, channel %d: it says %d", gain, channel, !expected);
+    fenby_audio_file_close(file);
+}
+
+static void test_cancelling(void)
+{
+    check_cancels(-1, 0, true);
+    check_cancels(-0.8, 0, true);
+    check_cancels(-1, 1, false);
+    check_cancels(-1, 2, false);
+    check_cancels(-0.5, 0, false);
+    check_cancels(0, 0, false);
+    check_cancels(1, 0, false);
+    write_sound("many.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 64, SECOND, 5000);
+    write_sound("none.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 2, SECOND, 0);
+    for (int i = 0; i < 2; i++) {
+        fenby_audio_file *file = open_sound(i ? "none.wav" : "many.wav", 0);
+        CHECK(read_all(file, samples, N_FRAMES) == (i ? 0 : 5000), "another length");
+        CHECK(!fenby_audio_file_cancels(file), "channels of other tones, or none, cancel each other");
+        fenby_audio_file_close(file);
+    }
+}
+
 static void test_zero_length(void)
 {
     for (int f = 0; f < N_FORMATS; f++) {
@@ -301,6 +337,7 @@ int main(void)
     make_folder();
     test_formats();
     test_mix();
+    test_cancelling();
     test_zero_length();
     test_cut();
     test_cut_large();

@@ -70,17 +70,24 @@ static fenby_weights *save_weights(const void *bytes, size_t size, const char *n
     return NULL;
 }
 
-static void write_sound(const char *name, int format, int rate_hz, int n_channels, const float *samples, int n)
+// All channels hold the same samples, from the second on times a gain.
+static void write_channels(const char *name, int format, int rate_hz, int n_channels, float gain, const float *samples,
+                           int n)
 {
     static float frame[64];
     SF_INFO info = {.samplerate = rate_hz, .channels = n_channels, .format = format};
     SNDFILE *sound = sf_open(path_of(name), SFM_WRITE, &info);
     REQUIRE(sound, "%s: %s", name, sf_strerror(NULL));
     for (int i = 0; i < n; i++) {
-        for (int c = 0; c < n_channels; c++) frame[c] = samples[i];
+        for (int c = 0; c < n_channels; c++) frame[c] = c ? gain * samples[i] : samples[i];
         sf_writef_float(sound, frame, 1);
     }
     sf_close(sound);
+}
+
+static void write_sound(const char *name, int format, int rate_hz, int n_channels, const float *samples, int n)
+{
+    write_channels(name, format, rate_hz, n_channels, 1, samples, n);
 }
 
 static bool exists(const char *name)
@@ -236,6 +243,11 @@ static void test_inputs(void)
     CHECK(are_equal("a.csv", "in.csv"), "two equal channels give other notes than one");
     RUNS("$F $M -q stereo.wav -o in.mid --csv in.csv --channel 2");
     CHECK(are_equal("a.csv", "in.csv"), "the second channel gives other notes");
+    static const char hint[] = "fenby: crossed.wav: its channels cancel each other out, so little is heard: try --channel 1\n";
+    CHECK(run("$F $M crossed.wav -o in.mid") == 0 && !strcmp(errors, hint), "%s", errors);
+    RUNS("$F $M -q crossed.wav -o in.mid");
+    RUNS("$F $M crossed.wav -o in.mid --csv in.csv --channel 1");
+    CHECK(are_equal("a.csv", "in.csv"), "one of two opposite channels gives other notes");
 }
 
 // Standard output and pipes get the same bytes as a file, and nothing else.
@@ -660,6 +672,7 @@ static void make_files(void)
     n_true = tiny_music(music, N_FRAMES, RATE, 3, true_onset_s, true_key);
     write_sound("music.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, RATE, 1, music, N_FRAMES);
     write_sound("stereo.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, RATE, 2, music, N_FRAMES);
+    write_channels("crossed.wav", SF_FORMAT_WAV | SF_FORMAT_PCM_16, RATE, 2, -1, music, N_FRAMES);
     write_sound("music.flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16, RATE, 1, music, N_FRAMES);
     write_sound("music.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, RATE, 1, music, N_FRAMES);
     write_sound("music.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, RATE, 1, music, N_FRAMES);
