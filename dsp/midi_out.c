@@ -125,6 +125,14 @@ int fenby_midi_out_event(fenby_midi_out *out, const fenby_event *event, int chan
     return 1;
 }
 
+void fenby_midi_out_zone(fenby_midi_message messages[FENBY_MIDI_ZONE])
+{
+    fenby_midi_out fresh = {0};
+    int n = tell_zone(&fresh, true, messages);
+    for (int channel = FIRST_MEMBER; channel <= FENBY_MIDI_CHANNELS; channel++)
+        n += tell_range(&fresh, channel, MEMBER_RANGE, messages + n);
+}
+
 void fenby_midi_out_forget(fenby_midi_out *out)
 {
     out->is_zone = false;

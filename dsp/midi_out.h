@@ -20,7 +20,7 @@
 #include "event.h"
 #include "rt.h"
 
-enum { FENBY_MIDI_KEYS = 128, FENBY_MIDI_CHANNELS = 16, FENBY_MIDI_MOST = 8 };
+enum { FENBY_MIDI_KEYS = 128, FENBY_MIDI_CHANNELS = 16, FENBY_MIDI_MOST = 8, FENBY_MIDI_ZONE = 48 };
 
 typedef struct {
     uint8_t bytes[3];
@@ -69,6 +69,9 @@ typedef struct {
 // without MPE; bends: FENBY_BENDS_ of parameters.h. Whatever they were at the note-on, its note-off fits it.
 int fenby_midi_out_event(fenby_midi_out *out, const fenby_event *event, int channel, int bends,
                          fenby_midi_message messages[FENBY_MIDI_MOST]) FENBY_REALTIME;
+
+// What _event says before the first note of each channel of MPE, for a receiver that comes later.
+void fenby_midi_out_zone(fenby_midi_message messages[FENBY_MIDI_ZONE]);
 
 // The receiver may be another one, or none of what was played may matter: with the next note all is told anew. What
 // sounds stays known, to be ended.

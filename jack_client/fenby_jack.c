@@ -58,6 +58,7 @@ typedef struct {
     fenby_jack_state saved;  // what the state's file holds
     double keep_at_s;        // when to look whether the state has changed
     bool cannot_keep;        // the last look found a change that could not be written
+    bool has_begun;          // and with it the recording that was asked for
 } program;
 
 static void complain(const char *error)
@@ -68,9 +69,7 @@ static void complain(const char *error)
 static void on_note(void *user, const fenby_jack_note *note)
 {
     program *p = user;
-    p->awaited = reader;
     fenby_jack_view_note(p->view, note);
-    p->awaited = jack_server;
     if (p->osc) fenby_jack_osc_note(p->osc, note);
     if (p->window) fenby_jack_window_note(p->window, note);
 }
@@ -149,12 +148,16 @@ static void stay_in_memory(void)
         mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
 }
 
-// From the state's file if there is one, then from the command line.
-static bool begin_state(const fenby_jack_options *options, fenby_jack_state *state, char *error)
+// From the state's file if there is one, which leaves in `saved` what that holds, then from the command line.
+static bool begin_state(const fenby_jack_options *options, fenby_jack_state *state, fenby_jack_state *saved,
+                        char *error)
 {
     *state = fenby_jack_state_default();
     const char *const path = options->state_file;
-    if (path && access(path, F_OK) == 0 && !fenby_jack_state_load(state, path, error, ERROR_SIZE)) return false;
+    if (path && access(path, F_OK) == 0) {
+        if (!fenby_jack_state_load(state, path, error, ERROR_SIZE)) return false;
+        *saved = *state;
+    }
     return fenby_jack_options_apply(options, state, error, ERROR_SIZE);
 }
 
@@ -223,19 +226,20 @@ static bool begin_window(program *p, char *error)
     return p->window || !p->options->window;
 }
 
+// It replaces the one before, so it begins last, when all else has.
 static bool begin_recording(program *p, char *error)
 {
     const char *const path = p->options->record;
+    p->has_begun = true;
     return !path || fenby_jack_control_record(p->control, path, true, error, ERROR_SIZE);
 }
 
-// Under a session manager JACK has to wait until it opens a session. The recording is last: it replaces the one before.
+// Under a session manager JACK, and with it the recording, has to wait until it opens a session.
 static bool begin(program *p, char *error)
 {
     begin_nsm(p);
-    return begin_portmidi(p, error) && begin_osc(p, error) && begin_control(p, error) &&
-           begin_window(p, error) && (p->nsm || fenby_jack_control_start(p->control, error, ERROR_SIZE)) &&
-           begin_recording(p, error);
+    return begin_portmidi(p, error) && begin_osc(p, error) && begin_control(p, error) && begin_window(p, error) &&
+           (p->nsm || (fenby_jack_control_start(p->control, error, ERROR_SIZE) && begin_recording(p, error)));
 }
 
 // --- the loop ------------------------------------------------------------------------------------------------
@@ -260,6 +264,7 @@ static void keep_state_now_and_then(program *p)
     p->keep_at_s = fenby_jack_now_s() + keep_interval_s;
     const bool good = keep_state(p, error);
     if (!good && !p->cannot_keep) fenby_jack_view_say(p->view, error, true);
+    if (good && p->cannot_keep) fenby_jack_view_say(p->view, "the state is kept again", false);
     p->cannot_keep = !good;
 }
 
@@ -291,10 +296,12 @@ static void say_figures(program *p)
 
 static bool follow_manager(program *p, char *error)
 {
-    if (!p->nsm || fenby_jack_nsm_update(p->nsm, p->control)) return true;
-    fenby_jack_view_say(p->view, "no session manager answers at NSM_URL, going on without", true);
-    fenby_jack_control_set_waits(p->control, p->options->waits_for_server);
-    return fenby_jack_control_start(p->control, error, ERROR_SIZE);
+    if (p->nsm && !fenby_jack_nsm_update(p->nsm, p->control)) {
+        fenby_jack_view_say(p->view, "no session manager answers at NSM_URL, going on without", true);
+        fenby_jack_control_set_waits(p->control, p->options->waits_for_server);
+        if (!fenby_jack_control_start(p->control, error, ERROR_SIZE)) return false;
+    }
+    return p->has_begun || !fenby_jack_control_is_started(p->control) || begin_recording(p, error);
 }
 
 static void loop(program *p, char *error)
@@ -345,7 +352,7 @@ static int run(const fenby_jack_options *options)
 {
     char error[ERROR_SIZE] = "";
     program p = {.options = options, .awaited = jack_server};
-    if (!begin_state(options, &p.fresh, error)) {
+    if (!begin_state(options, &p.fresh, &p.saved, error)) {
         complain(error);
         return BAD_COMMAND;
     }
@@ -374,11 +381,11 @@ static int run(const fenby_jack_options *options)
 static int show_version(const fenby_jack_options *options)
 {
     char error[ERROR_SIZE];
-    fenby_jack_state state;
+    fenby_jack_state state, saved;
     puts("fenby-jack " FENBY_VERSION);
     if (!options->verbose) return 0;
     fenby_weights *weights = NULL;
-    if (begin_state(options, &state, error))
+    if (begin_state(options, &state, &saved, error))
         weights = *state.model ? fenby_weights_load(state.model, fenby_cqt_features_hash(), error, sizeof error)
                                : fenby_weights_default(fenby_cqt_features_hash(), error, sizeof error);
     const bool good = weights && fenby_info_model(stdout, weights, error, sizeof error);
@@ -387,27 +394,25 @@ static int show_version(const fenby_jack_options *options)
     return good ? 0 : CANNOT_RUN;
 }
 
-static int print(const fenby_jack_options *options)
+static int show_presets(void)
 {
     char error[ERROR_SIZE];
-    switch (options->action) {
-    case FENBY_JACK_SHOW_HELP: fputs(fenby_jack_help, stdout); return 0;
-    case FENBY_JACK_SHOW_VERSION: return show_version(options);
-    case FENBY_JACK_LIST_DEVICES: fenby_jack_portmidi_list(stdout); return 0;
-    case FENBY_JACK_LIST_PARAMETERS: fenby_info_parameters(stdout); return 0;
-    case FENBY_JACK_LIST_PRESETS:
-        if (fenby_info_presets(stdout, error, sizeof error)) return 0;
-        complain(error);
-        return CANNOT_RUN;
-    case FENBY_JACK_RUN: break;
-    }
-    return 0;
+    if (fenby_info_presets(stdout, error, sizeof error)) return 0;
+    complain(error);
+    return CANNOT_RUN;
 }
 
 static int act(const fenby_jack_options *options)
 {
-    if (options->action == FENBY_JACK_RUN) return run(options);
-    const int result = print(options);
+    int result = 0;
+    switch (options->action) {
+    case FENBY_JACK_RUN: return run(options);
+    case FENBY_JACK_SHOW_HELP: fputs(fenby_jack_help, stdout); break;
+    case FENBY_JACK_SHOW_VERSION: result = show_version(options); break;
+    case FENBY_JACK_LIST_DEVICES: fenby_jack_portmidi_list(stdout); break;
+    case FENBY_JACK_LIST_PARAMETERS: fenby_info_parameters(stdout); break;
+    case FENBY_JACK_LIST_PRESETS: result = show_presets(); break;
+    }
     if (result || fenby_flush_output()) return result;
     complain("standard output: cannot be written");
     return CANNOT_RUN;

@@ -29,9 +29,9 @@ struct fenby_jack_control {
     double retry_at_s;
     uint32_t told_block_frames;  // in the last line about how it runs
     bool is_started, is_quitting;
-    uint64_t lost_notes;  // of the client's, up to the last look
-    bool lacks_notes;     // the recording
-    bool has_lost_notes;  // a recording lacks notes
+    uint64_t lost_notes;      // of the client's, up to the last look
+    bool lacks_notes;         // this recording
+    bool has_lacked_notes;    // any of them
 };
 
 static void say(const fenby_jack_control *control, const char *line)
@@ -57,8 +57,19 @@ static bool end_recording(fenby_jack_control *control, double end_s, char *error
 {
     const bool good = fenby_jack_recorder_free(control->recorder, end_s, error, error_size);
     control->recorder = NULL;
-    control->has_lost_notes |= !good;
+    control->has_lacked_notes |= !good;
     return good;
+}
+
+// What receivers of MPE were told before their first notes, which a recording that begins later has missed.
+static void record_zone(fenby_jack_recorder *recorder, double begin_s)
+{
+    fenby_midi_message messages[FENBY_MIDI_ZONE];
+    fenby_midi_out_zone(messages);
+    for (int i = 0; i < FENBY_MIDI_ZONE; i++) {
+        const fenby_jack_note note = {.sound_s = begin_s, .type = FENBY_BEND, .message = messages[i]};
+        fenby_jack_recorder_put(recorder, &note);
+    }
 }
 
 bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bool may_replace, char *error,
@@ -70,6 +81,7 @@ bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bo
     snprintf(text, sizeof text, "fenby-jack " FENBY_VERSION ", model %s, starts are back-dated",
              fenby_weights_name(control->weights));
     if (path && !(new = fenby_jack_recorder_new(path, may_replace, begin_s, text, error, error_size))) return false;
+    if (new && control->state.parameters.value[FENBY_BENDS] == FENBY_BENDS_MPE) record_zone(new, begin_s);
     const bool good = end_recording(control, begin_s, error, error_size);
     control->recorder = new;
     control->lacks_notes = false;
@@ -94,7 +106,7 @@ static void look_for_lost_notes(fenby_jack_control *control)
     control->lost_notes = fenby_jack_client_lost_notes(control->client);
     if (!control->recorder || control->lacks_notes) return;
     if (control->lost_notes == before && fenby_jack_recorder_lost_notes(control->recorder) == 0) return;
-    control->lacks_notes = control->has_lost_notes = true;
+    control->lacks_notes = control->has_lacked_notes = true;
     snprintf(line, sizeof line, "%s: notes are missing, as the program or the disk was held up",
              fenby_jack_recorder_path(control->recorder));
     warn(control, line);
@@ -185,6 +197,11 @@ bool fenby_jack_control_start(fenby_jack_control *control, char *error, size_t e
     if (!control->config.waits_for_server) return false;
     say(control, "waiting for a JACK server");
     return true;
+}
+
+bool fenby_jack_control_is_started(const fenby_jack_control *control)
+{
+    return control->is_started;
 }
 
 void fenby_jack_control_set_waits(fenby_jack_control *control, bool waits_for_server)
@@ -365,7 +382,7 @@ bool fenby_jack_control_free(fenby_jack_control *control, char *error, size_t er
 {
     if (!control) return true;
     fenby_jack_control_stop(control);
-    const bool good = end_recording(control, now_s(control), error, error_size), is_whole = !control->has_lost_notes;
+    const bool good = end_recording(control, now_s(control), error, error_size), is_whole = !control->has_lacked_notes;
     if (good && !is_whole) snprintf(error, error_size, "a recording lacks notes");
     fenby_weights_free(control->weights);
     free(control);

@@ -52,6 +52,8 @@ bool fenby_jack_control_free(fenby_jack_control *control, char *error, size_t er
 // Becomes a JACK client. Without a server that is an error, or is tried again by _tick if it may wait.
 bool fenby_jack_control_start(fenby_jack_control *control, char *error, size_t error_size);
 
+bool fenby_jack_control_is_started(const fenby_jack_control *control);
+
 // To be called when woken, and a few times a second: hands out notes, follows the server. False when the
 // program is to end: asked to, or the server is gone, or an error, told in `error` if not empty.
 bool fenby_jack_control_tick(fenby_jack_control *control, char *error, size_t error_size);

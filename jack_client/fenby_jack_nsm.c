@@ -133,7 +133,10 @@ static void take_message(void *user, const fenby_jack_message *message)
     if (!strcmp(message->path, "/nsm/client/open")) open_session(nsm, message);
     if (!strcmp(message->path, "/nsm/client/save")) save_session(nsm, message);
     if (!strcmp(message->path, "/reply") && fenby_jack_message_text(message, 0, &about) &&
-        !strcmp(about, "/nsm/server/announce")) nsm->is_managed = true;
+        !strcmp(about, "/nsm/server/announce")) {
+        nsm->is_managed = true;
+        fenby_jack_control_set_waits(nsm->control, true);  // again, where it answers after it was given up
+    }
 }
 
 bool fenby_jack_nsm_update(fenby_jack_nsm *nsm, fenby_jack_control *control)

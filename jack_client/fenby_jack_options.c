@@ -111,7 +111,8 @@ static bool use_model(fenby_jack_state *state, const char *path, char *error, si
 bool fenby_jack_options_apply(const fenby_jack_options *options, fenby_jack_state *state, char *error,
                               size_t error_size)
 {
-    const bool was_crossed = !fenby_check_orders(&state->parameters, error, error_size);
+    char unused[128];
+    const bool was_crossed = !fenby_check_orders(&state->parameters, unused, sizeof unused);
     unsigned n_sources = 0;
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
         for (const char **asked = options->asked; *asked; asked += 2) {

@@ -31,11 +31,11 @@ void fenby_jack_queue_free(fenby_jack_queue *queue)
     free(queue);
 }
 
-// Room for one note-off a key is always left.
+// Room for one note-off a key is always left, and for notes the half that bends, of which there are many more, do not get.
 void fenby_jack_queue_put(fenby_jack_queue *queue, const fenby_jack_note *note)
 {
     if (note->type == FENBY_BEND) {
-        if (fenby_ring_write_space(queue->ring) > KEYS) fenby_ring_write(queue->ring, note, 1);
+        if (fenby_ring_write_space(queue->ring) > CAPACITY / 2) fenby_ring_write(queue->ring, note, 1);
         return;
     }
     bool *passed_on = &queue->passed_on[note->key];

@@ -3,7 +3,7 @@
 // to the control thread (OSC, view) and to the PortMIDI thread, from the control thread to the one that records.
 //
 // A reader that falls behind loses notes whole, never a note's end: a note-on that finds too little room is
-// left out together with its note-off, and counted. Bends are left out then, too.
+// left out together with its note-off, and counted. Bends are left out sooner, and never in a note's place.
 // Thread: _put belongs to the writer, _get to the reader. Allocation: in _new only. Errors: NULL when memory
 // is short.
 #ifndef FENBY_JACK_QUEUE_H

@@ -103,6 +103,8 @@ played_balance() {
     awk '$1 == "midi" && $3 < 160 {n[$4] += $3 >= 144 ? 1 : -1; if (n[$4] < 0) exit 1}
         END {for (k in n) if (n[k]) exit 1}' "$folder/played"
 }
+sounds() { awk '$1 == "on" {n++} $1 == "off" {n--} END {exit !(n > 0)}' "$folder/lines"; }
+falls_silent() { ! sounds; }
 some_lines() { [ "$(grep -c '^on ' "$folder/lines")" -ge "$1" ]; }
 says() { grep -q "$1" "$2"; }
 is_whole_midi() { "$recorder" "$1" | grep -Eq '^[1-9][0-9]* notes $'; }

@@ -214,6 +214,33 @@ static void test_slow_disk(void)
           midi_count_notes(&contents), N_NOTES, n_lost);
 }
 
+// Far more bends than can wait take no note's place.
+static void test_many_bends(void)
+{
+    enum { BENDS = 10 };
+    char error[256];
+    fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
+    REQUIRE(recorder, "%s", error);
+    stands_still = true;
+    for (int i = 0; i < NOTES_AT_ONCE; i++) {
+        const fenby_jack_note on = note_at(i, true), off = note_at(i, false);
+        fenby_jack_note bend = on;
+        bend.type = FENBY_BEND;
+        bend.message = fenby_midi_message_of(0xe0, on.channel, i, i);
+        fenby_jack_recorder_put(recorder, &on);
+        for (int k = 0; k < BENDS; k++) fenby_jack_recorder_put(recorder, &bend);
+        fenby_jack_recorder_put(recorder, &off);
+    }
+    stands_still = false;
+    CHECK(fenby_jack_recorder_lost_notes(recorder) == 0, "notes were lost");
+    CHECK(fenby_jack_recorder_free(recorder, 200, error, sizeof error), "%s", error);
+    midi_read_file(&contents, path);
+    CHECK(!*contents.error, "%s", contents.error);
+    CHECK(midi_count_notes(&contents) == NOTES_AT_ONCE, "%d notes", midi_count_notes(&contents));
+    const int n_bends = (int)contents.count - 2 * NOTES_AT_ONCE;
+    CHECK(n_bends > NOTES_AT_ONCE && n_bends < BENDS * NOTES_AT_ONCE, "%d bends", n_bends);
+}
+
 static void check_refused(const char *where, bool may_replace, const char *expected)
 {
     char error[256] = "";
@@ -234,13 +261,27 @@ static void test_refusals(void)
     remove(pipe_path);
 }
 
+// How many channels are told a range of bends before their first bend or note.
+static int count_ranges(void)
+{
+    int n = 0;
+    bool has_begun[16] = {false};
+    for (const midi_event *e = contents.event; e < contents.event + contents.count; e++) {
+        const int channel = e->status & 0xf;
+        const bool is_range = e->status >> 4 == 0xb && e->key == 6 && channel > 0;
+        if (is_range && !has_begun[channel]) n++;
+        if (is_range || e->status >> 4 != 0xb) has_begun[channel] = true;
+    }
+    return n;
+}
+
 static int check_file(const char *given)
 {
     midi_read_file(&contents, given);
     int n_bends = 0;
     for (size_t i = 0; i < contents.count; i++) n_bends += contents.event[i].status >> 4 == 0xe;
     printf("%d notes ", midi_count_notes(&contents));
-    if (n_bends) printf("%d bends ", n_bends);
+    if (n_bends) printf("%d bends, %d ranges ", n_bends, count_ranges());
     puts(contents.error);
     return *contents.error != 0;
 }
@@ -274,6 +315,7 @@ int main(int argc, char **argv)
     test_sounding_notes_end();
     test_no_room();
     test_slow_disk();
+    test_many_bends();
     test_refusals();
     remove(path);
     remove_leavings();
