@@ -17,6 +17,7 @@
 
 enum {
     KEYS = 128,
+    CONTROLLER = 0xb,    // of a message's status
     LATENCY_MS = 2,      // added to every message, so that a thread that wakes late is still early enough
     LOOK_MS = 1000,      // between two looks at whether the device is still there
     RETRY_MS = 2000,
@@ -42,6 +43,7 @@ struct fenby_jack_portmidi {
     PortMidiStream *stream;  // NULL: the device is not there
     uint8_t channel_of_key[KEYS];
     PmTimestamp last_ms[KEYS];  // the latest at which the key's last message leaves
+    PmTimestamp readied_ms[FENBY_MIDI_CHANNELS + 1];  // and the last one that readies the channel
     int64_t begin_us, looks_us;
 };
 
@@ -162,14 +164,29 @@ static void send(fenby_jack_portmidi *portmidi, PmTimestamp when_ms, int key, fe
     send_after(portmidi, &portmidi->last_ms[key], when_ms, message);
 }
 
+// What readies a channel for its bends goes at once: it takes a millisecond for each message, for which the note that
+// follows would wait.
+static void ready_channel(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
+{
+    send_after(portmidi, &portmidi->readied_ms[note->channel], now_ms(portmidi) - LATENCY_MS, note->message);
+}
+
 static void send_note(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
 {
     const PmTimestamp when_ms = (PmTimestamp)((note->time_us - portmidi->begin_us + 500) / 1000) - LATENCY_MS;
     const int key = note->key;
     uint8_t *const channel = &portmidi->channel_of_key[key];
     if (!portmidi->stream || (note->type == FENBY_NOTE_OFF && !*channel)) return;
+    if (portmidi->last_ms[key] < portmidi->readied_ms[note->channel])
+        portmidi->last_ms[key] = portmidi->readied_ms[note->channel];
     send(portmidi, when_ms, key, note->message);
     if (note->type != FENBY_BEND) *channel = note->type == FENBY_NOTE_ON ? note->channel : 0;
+}
+
+static void take(fenby_jack_portmidi *portmidi, const fenby_jack_note *note)
+{
+    if (note->message.bytes[0] >> 4 == CONTROLLER) ready_channel(portmidi, note);
+    else send_note(portmidi, note);
 }
 
 static void end_notes(fenby_jack_portmidi *portmidi)
@@ -253,7 +270,7 @@ static void *run(void *user)
     pthread_setschedparam(pthread_self(), SCHED_FIFO, &(struct sched_param){.sched_priority = 1});
     while (!atomic_load(&portmidi->is_ending)) {
         wait_for_notes(portmidi);
-        while (fenby_jack_queue_get(portmidi->queue, &note)) send_note(portmidi, &note);
+        while (fenby_jack_queue_get(portmidi->queue, &note)) take(portmidi, &note);
         obey(portmidi);
         look_after_device(portmidi);
     }

@@ -2,7 +2,7 @@
 // Preloaded into fenby-jack (LD_PRELOAD) in PortMIDI's place: one output, "Stage Synth". What it is sent goes to the
 // file named by JACK_PORTMIDI, as in
 //     open
-//     midi B0 B1 B2
+//     midi B0 B1 B2 WHEN_MS NOW_MS
 // While there is a file of that name and ".gone" the synth is unplugged.
 #include <dlfcn.h>
 #include <portmidi.h>
@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 static const PmDeviceInfo synth = {.structVersion = 200, .interf = "ALSA", .name = "Stage Synth", .output = 1};
+static PmTimeProcPtr clock_ms;
+static void *clock_user;
 
 static bool is_gone(void)
 {
@@ -49,7 +51,9 @@ PmError Pm_Close(PortMidiStream *stream) { return (void)stream, pmNoError; }
 PmError Pm_OpenOutput(PortMidiStream **stream, PmDeviceID id, void *driver, int32_t n, PmTimeProcPtr now, void *user,
                       int32_t latency_ms)
 {
-    (void)id, (void)driver, (void)n, (void)now, (void)user, (void)latency_ms;
+    (void)id, (void)driver, (void)n, (void)latency_ms;
+    clock_ms = now;
+    clock_user = user;
     *stream = (PortMidiStream *)&synth;
     say("open\n");
     return pmNoError;
@@ -58,9 +62,10 @@ PmError Pm_OpenOutput(PortMidiStream **stream, PmDeviceID id, void *driver, int3
 PmError Pm_WriteShort(PortMidiStream *stream, PmTimestamp when_ms, int32_t message)
 {
     char line[64];
-    (void)stream, (void)when_ms;
+    (void)stream;
     if (is_gone()) return pmHostError;
-    snprintf(line, sizeof line, "midi %d %d %d\n", message & 0xff, message >> 8 & 0xff, message >> 16 & 0xff);
+    snprintf(line, sizeof line, "midi %d %d %d %d %d\n", message & 0xff, message >> 8 & 0xff, message >> 16 & 0xff,
+             when_ms, clock_ms(clock_user));
     say(line);
     return pmNoError;
 }

@@ -21,8 +21,6 @@ ends_well() {  # WHAT
     check "$1: notes sound on" lines_balance
 }
 n_on() { grep -c '^on ' "$folder/lines"; }
-sounds() { awk '$1 == "on" {n++} $1 == "off" {n--} END {exit !(n > 0)}' "$folder/lines"; }
-falls_silent() { ! sounds; }
 
 # Plays in the background until some notes sound. Fills $playing.
 play_until_notes_sound() {  # WAV TAIL
@@ -92,6 +90,7 @@ test_lost_recording() {
 test_held_up() {
     preloads "a disk that holds up the program" || return
     export JACK_SLOW_DISK=$folder/slow
+    sox "$folder/48000.wav" "$folder/long.wav" repeat 59
     port=$(python3 $here/jack_osc.py port)
     begin_server 48000 1024
     LD_PRELOAD=${preload%witness.so}slow_disk.so start_fenby --osc-port "$port" --state "$folder/state" \
@@ -100,7 +99,7 @@ test_held_up() {
     : >"$JACK_SLOW_DISK"
     python3 $here/jack_osc.py send "$port" /fenby/param/sensitivity 1 >/dev/null
     sleep 6
-    for time in $(seq 20); do play "$folder/48000.wav" 0.1 freewheel; done
+    play "$folder/long.wav" 0.1 freewheel
     rm "$JACK_SLOW_DISK"
     check "held up: no message" wait_for 5 says 'held_up.mid: notes are missing' "$folder/errors"
     end_fenby TERM
@@ -119,8 +118,13 @@ test_state() {
     check "state: $(grep -c 'later/state' "$folder/errors") messages" state_fails 1
     mkdir "$folder/later"
     check "state: it is not tried again" wait_for 10 test -s "$folder/later/state"
+    check "state: that it was written is not said" wait_for 5 says 'the state is kept again' "$folder/lines"
     end_fenby TERM
     check "state: ended with $status" [ "$status" -eq 0 ]
+    under="prlimit --fsize=0:" start_fenby --quiet --wait --state "$folder/later/state"
+    sleep 1
+    end_fenby TERM
+    check "state: nothing to write, nowhere to write it: ended with $status" [ "$status" -eq 0 ]
     rm -r "$folder/later" "$folder/errors"
     start_fenby --wait --state "$folder/later/state"
     wait_for 5 state_fails 1
@@ -261,6 +265,28 @@ test_unplugged_synth() {
 n_silenced() { awk '$1 == "midi" && $2 >= 176 && $2 < 192 && $3 == 123 && !$4 {n++} END {print n + 0}' "$folder/synth"; }
 all_silenced() { [ "$(n_silenced)" -ge "$1" ]; }
 
+# What readies a channel for its bends, a message each millisecond, is over when the channel's first note is due, where
+# that is known early enough.
+test_readied_synth() {
+    preloads "when a synth is readied" || return
+    begin_server 48000 1024
+    rm -f "$folder/readied"
+    JACK_PORTMIDI=$folder/readied LD_PRELOAD=${preload%witness.so}portmidi.so start_fenby --midi both --set bends=mpe
+    joined
+    play "$folder/48000.wav" 0.5
+    ends_well "synth readied"
+    set -- $(awk '
+        $1 == "midi" && $2 > 176 && $2 < 192 && $3 == 6 {readied[$2 % 16] = $5}
+        $1 == "midi" && $2 > 144 && $2 < 160 && $2 % 16 in readied {
+            if ($5 - $6 > 10) {n++; waits += $5 - readied[$2 % 16] < 3}
+            delete readied[$2 % 16]
+        }
+        END {print n + 0, waits + 0}' "$folder/readied")
+    check "synth readied: $1 channels" [ "$1" -ge 3 ]
+    check "synth readied: on $2 of $1 channels the note had to wait" [ "$2" -eq 0 ]
+    stop_server
+}
+
 # --- the terminal ---------------------------------------------------------------------------------------------
 
 test_terminal() {
@@ -399,6 +425,6 @@ test_standstill() {
 
 make_music
 [ $# -gt 0 ] || set -- disk_full lost_recording held_up state rate buffer_sizes pulled_input pulled_output killed_player \
-    unplugged_synth terminal unread hangup osc_flood halted stopped standstill
+    unplugged_synth readied_synth terminal unread hangup osc_flood halted stopped standstill
 for test; do try "$test"; done
 report
