@@ -271,7 +271,7 @@ static bool listen_in_blocks(transcription *t, char *error)
 static void warn_of_silence(const transcription *t)
 {
     if (t->options->quiet || !fenby_audio_file_cancels(t->audio)) return;
-    fprintf(stderr, "fenby: %s: its channels cancel each other out, so little is heard: try --channel 1\n",
+    fprintf(stderr, "fenby: %s: its channels cancel each other out, so little is heard: try one of them, --channel N\n",
             t->job->input);
 }
 

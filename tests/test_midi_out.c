@@ -147,6 +147,19 @@ static void test_mpe(void)
     CHECK(n_messages == 4, "%d messages", n_messages);
 }
 
+// For a receiver that comes when all was told: as if each channel had its first note.
+static void test_zone(void)
+{
+    static fenby_midi_message zone[FENBY_MIDI_ZONE];
+    fenby_midi_out_zone(zone);
+    for (int channel = 1; channel <= FENBY_MIDI_CHANNELS; channel++) {
+        n_messages = 3;
+        memcpy(messages, zone + 3 * (channel - 1), 3 * sizeof *zone);
+        if (channel == 1) check_zone(15);
+        else check_range(0, channel, 48);
+    }
+}
+
 // A synth that knows nothing of MPE: its notes, the pitch of each channel, which parameter it was told last.
 typedef struct {
     int notes[16][128];
@@ -219,6 +232,7 @@ int main(void)
     test_off();
     test_one_channel();
     test_mpe();
+    test_zone();
     test_storm(FENBY_BENDS_OFF, 128);
     test_storm(FENBY_BENDS_CHANNEL, 1);
     test_storm(FENBY_BENDS_MPE, 15);
