@@ -66,6 +66,7 @@ static bool read_block_lengths(const fenby_plugin *p, const LV2_Options_Option *
         const int32_t value = *(const int32_t *)option->value;
         if (value <= 0) continue;
         *length = (uint32_t)value;
+        if (length == &named->most && named->nominal > named->most) named->nominal = named->most;  // no longer possible
         any = true;
     }
     return any;

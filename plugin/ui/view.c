@@ -567,9 +567,9 @@ void fenby_view_scroll(fenby_view *v, double x, double y, int steps)
     if (!held) v->actions.touch(v->actions.user, controls[i], false);
 }
 
-bool fenby_view_key(fenby_view *v, char key, bool pressed)
+bool fenby_view_key(fenby_view *v, char key)
 {
     if (key != 's' && key != 'S') return false;
-    if (pressed) save_all(v);
+    save_all(v);
     return true;
 }

@@ -59,7 +59,7 @@ void fenby_view_release(fenby_view *view, double x, double y);
 void fenby_view_let_go(fenby_view *view);  // the pointer is lost: holds nothing any more, saves nothing
 void fenby_view_scroll(fenby_view *view, double x, double y, int steps);
 
-// Pressed or released; 's' saves all notes that are kept. False: the view has no use for this key.
-bool fenby_view_key(fenby_view *view, char key, bool pressed);
+// Pressed: 's' saves all notes that are kept. False: the view has no use for this key.
+bool fenby_view_key(fenby_view *view, char key);
 
 #endif

@@ -27,6 +27,7 @@ struct fenby_window {
     int width, height;
     cairo_surface_t *screen, *picture;  // drawn into the picture, then shown at once
     bool mapped, covered, viewable, exposed, closed, gone;
+    unsigned taken_key;  // its code: pressed, and the view's; 0: none
     double drawn_s, looked_s;
     unsigned long drawings;
 };
@@ -196,13 +197,15 @@ static void take_motion(fenby_window *w, const XMotionEvent *event)
 }
 
 // A key that is held comes again and again, as released and pressed at one time.
-static void pass_over_repeat(fenby_window *w, const XKeyEvent *released)
+static bool pass_over_repeat(fenby_window *w, const XKeyEvent *released)
 {
     XEvent next;
-    if (XEventsQueued(w->display, QueuedAfterReading) == 0) return;
+    if (XEventsQueued(w->display, QueuedAfterReading) == 0) return false;
     XPeekEvent(w->display, &next);
-    if (next.type == KeyPress && next.xkey.time == released->time && next.xkey.keycode == released->keycode)
-        XNextEvent(w->display, &next);
+    if (next.type != KeyPress || next.xkey.time != released->time || next.xkey.keycode != released->keycode)
+        return false;
+    XNextEvent(w->display, &next);
+    return true;
 }
 
 // The host wants the keys that the view has no use for: space, say, starts its transport. What it has sent itself
@@ -214,15 +217,23 @@ static void pass_on(fenby_window *w, XEvent *event)
     XSendEvent(w->display, w->parent, True, event->type == KeyPress ? KeyPressMask : KeyReleaseMask, event);
 }
 
-static void take_key(fenby_window *w, XEvent *event)
+// A key with one of these is a shortcut of the host or the desktop.
+static bool is_for_view(fenby_window *w, XKeyEvent *pressed)
 {
     char text[8] = "";
-    const bool pressed = event->type == KeyPress;
-    const bool is_character = XLookupString(&event->xkey, text, sizeof text, NULL, NULL) == 1;
-    if (!is_character || !fenby_view_key(w->view, text[0], pressed))
-        pass_on(w, event);
-    else if (!pressed)
-        pass_over_repeat(w, &event->xkey);
+    if (pressed->state & (ControlMask | Mod1Mask | Mod4Mask)) return false;
+    return XLookupString(pressed, text, sizeof text, NULL, NULL) == 1 && fenby_view_key(w->view, text[0]);
+}
+
+// Who got a key's press gets its release, whatever other keys are held by then.
+static void take_key(fenby_window *w, XEvent *event)
+{
+    const unsigned key = event->xkey.keycode;
+    const bool was_ours = w->taken_key == key;
+    if (was_ours && event->type == KeyRelease && pass_over_repeat(w, &event->xkey)) return;
+    if (was_ours) w->taken_key = 0;
+    if (event->type == KeyPress && is_for_view(w, &event->xkey)) w->taken_key = key;
+    else if (event->type == KeyPress || !was_ours) pass_on(w, event);
 }
 
 static void take_event(fenby_window *w, XEvent *event)

@@ -1116,7 +1116,7 @@ static void check_blocks(host *h, int32_t nominal, int32_t most, float latency)
           (double)h->control[FENBY_PORT_LATENCY], (double)latency);
 }
 
-// The nominal block length counts once the host has named it, whatever it says of the longest later.
+// The nominal block length counts once the host has named it, as long as it is none that the longest rules out.
 static void test_block_options(void)
 {
     host *h = host_open((host_config){.block = 64});
@@ -1129,6 +1129,11 @@ static void test_block_options(void)
     check_blocks(h, 256, 512, first + 256 - 64);
     CHECK(set_block(h, h->urids.max_block, 8192) == LV2_OPTIONS_SUCCESS, "refused");
     check_blocks(h, 256, 8192, first + 256 - 64);
+    CHECK(set_block(h, h->urids.max_block, 128) == LV2_OPTIONS_SUCCESS, "refused");
+    check_blocks(h, 128, 128, first + 128 - 64);
+    CHECK(set_block(h, h->urids.max_block, 8192) == LV2_OPTIONS_SUCCESS, "refused");
+    check_blocks(h, 128, 8192, first + 128 - 64);
+    CHECK(set_block(h, h->urids.nominal_block, 256) == LV2_OPTIONS_SUCCESS, "refused");
     CHECK(set_block(h, h->urids.max_block, 0) == LV2_OPTIONS_ERR_BAD_VALUE, "a length of 0 is taken");
     CHECK(set_block(h, h->urids.scale_factor, 1) != LV2_OPTIONS_SUCCESS, "another option is taken");
     check_blocks(h, 256, 8192, first + 256 - 64);

@@ -681,6 +681,25 @@ static void test_keys(void)
     CHECK(!strcmp(heard, "\x13-\x13-"), "the host hears '%s'", heard);
     CHECK(u.saves == 1, "%d saves", u.saves);
 
+    // Shortcuts are not the view's, and a release belongs to whoever got the press.
+    static const KeySym others[] = {XK_Alt_L, XK_Super_L};
+    for (int i = 0; i < 2; i++) {
+        type_key(others[i], true);
+        type_key(XK_s, true);
+        type_key(others[i], false);
+        type_key(XK_s, false);
+    }
+    hear_keys(&u, heard, sizeof heard);
+    CHECK(!strcmp(heard, "s--ss--s"), "the host hears '%s'", heard);
+    CHECK(u.saves == 1, "%d saves", u.saves);
+    type_key(XK_s, true);
+    type_key(XK_Control_L, true);
+    type_key(XK_s, false);
+    type_key(XK_Control_L, false);
+    hear_keys(&u, heard, sizeof heard);
+    CHECK(!strcmp(heard, "-"), "the host hears '%s'", heard);
+    CHECK(u.saves == 2, "%d saves", u.saves);
+
     hold_key(&u, XK_space, 0);
     hear_keys(&u, heard, sizeof heard);
     CHECK(!*heard, "the host hears again '%s'", heard);
