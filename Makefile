@@ -155,7 +155,8 @@ UI_SOURCES     = $(wildcard plugin/ui/*.c) plugin/messages.c plugin/ports.c
 
 plugin: $(BUNDLE)/fenby.so $(BUNDLE)/fenby_ui.so $(BUNDLE)/manifest.ttl
 
-# Never unloaded: a host's worker may be on its way out of our code when the host lets go of the plugin.
+# Never unloaded: a host's worker may be on its way out of our code when the host lets go of the plugin, and the FFTW
+# that a host shares with it keeps calling the locks it was given (dsp/cqt.c), which would go with it.
 PLUGIN_LDFLAGS = -shared -Wl,-z,nodelete $(if $(SANITIZE),,-Wl,--no-undefined)
 
 $(BUNDLE)/fenby.so: $(PLUGIN_SOURCES:%.c=$(BUILD)/%.o) $(LIBRARY)

@@ -23,7 +23,7 @@ enum {
     KEYS = 128,
     LAST_NOTES = 5,
     LINE = 200,
-    FRAME_BYTES = 16384,
+    TEXT_BYTES = 16384,
     METER = 40,
     METER_FLOOR_DB = -60,
     MARGIN = 8,
@@ -41,7 +41,7 @@ static const char reverse[] = "\033[7m", red[] = "\033[1;31m", dim[] = "\033[2m"
 
 struct fenby_jack_view {
     fenby_jack_view_kind kind;
-    int screen;             // standard output, to write to without waiting for it
+    int output;             // standard output, to write to without waiting for it
     atomic_bool is_entered; // the screen is ours
     bool has_keys;          // the terminal's input is ours
     atomic_bool is_raw;     // and has other settings than before
@@ -55,11 +55,11 @@ struct fenby_jack_view {
     bool message_is_trouble;
     double message_at_s, clip_at_s, drawn_s;
 
-    char frame[FRAME_BYTES];  // or one line
-    size_t length, kept;      // kept: what fits the terminal's height
-    size_t shown;             // what the reader has taken
+    char text[TEXT_BYTES];  // of the screen, or one line
+    size_t length, kept;    // kept: what fits the terminal's height
+    size_t shown;           // what the reader has taken
     int line, rows, columns;
-    size_t n_left_out;        // lines since the last one
+    size_t n_left_out;      // lines since the last one
 };
 
 static const char *key_name(int key, char name[KEY_NAME])
@@ -80,8 +80,8 @@ static void __attribute__((format(printf, 2, 3))) put(fenby_jack_view *view, con
 {
     va_list arguments;
     va_start(arguments, format);
-    const size_t room = sizeof view->frame - view->length;
-    const int n = vsnprintf(view->frame + view->length, room, format, arguments);
+    const size_t room = sizeof view->text - view->length;
+    const int n = vsnprintf(view->text + view->length, room, format, arguments);
     va_end(arguments);
     if (n > 0) view->length += (size_t)n < room ? (size_t)n : room - 1;
 }
@@ -199,7 +199,7 @@ static void draw(fenby_jack_view *view, fenby_jack_control *control)
     struct winsize size = {0};
     fenby_jack_control_status status;
     fenby_jack_control_status_get(control, &status);
-    ioctl(view->screen, TIOCGWINSZ, &size);
+    ioctl(view->output, TIOCGWINSZ, &size);
     view->rows = size.ws_row > 0 ? size.ws_row : 24;
     view->columns = size.ws_col > MARGIN ? size.ws_col : 80;
     view->length = view->kept = view->shown = 0;
@@ -222,25 +222,25 @@ static bool takes_more(int descriptor, int patience_ms)
 
 // Returns how much the reader has taken: nothing where it takes nothing (a dead connection, a halted one). A pipe takes
 // all of a line (PIPE_BUF), so it does not wait either.
-static size_t write_screen(const fenby_jack_view *view, const char *bytes, size_t size, int patience_ms)
+static size_t write_output(const fenby_jack_view *view, const char *bytes, size_t size, int patience_ms)
 {
-    if (!takes_more(view->screen, patience_ms)) return 0;
-    const ssize_t n = write(view->screen, bytes, size);
+    if (!takes_more(view->output, patience_ms)) return 0;
+    const ssize_t n = write(view->output, bytes, size);
     return n > 0 ? (size_t)n : 0;
 }
 
 static bool enter(fenby_jack_view *view)
 {
     if (!atomic_load(&view->is_entered))
-        atomic_store(&view->is_entered, write_screen(view, enter_screen, sizeof enter_screen - 1, 0) > 0);
+        atomic_store(&view->is_entered, write_output(view, enter_screen, sizeof enter_screen - 1, 0) > 0);
     return atomic_load(&view->is_entered);
 }
 
-// False while the reader has not taken all of the frame or line.
+// False while the reader has not taken all of it.
 static bool show(fenby_jack_view *view)
 {
     if (view->shown < view->length)
-        view->shown += write_screen(view, view->frame + view->shown, view->length - view->shown, 0);
+        view->shown += write_output(view, view->text + view->shown, view->length - view->shown, 0);
     return view->shown == view->length;
 }
 
@@ -325,13 +325,13 @@ static bool keys_wait(void)
 // --- the view ------------------------------------------------------------------------------------------------
 
 // The terminal anew, for writes that do not wait; others who have standard output would wonder if theirs did not.
-static int open_screen(void)
+static int open_output(void)
 {
     char path[PATH_MAX];
-    const int screen = ttyname_r(STDOUT_FILENO, path, sizeof path)
-                           ? -1
-                           : open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    return screen < 0 ? STDOUT_FILENO : screen;
+    const int terminal = ttyname_r(STDOUT_FILENO, path, sizeof path)
+                             ? -1
+                             : open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return terminal < 0 ? STDOUT_FILENO : terminal;
 }
 
 // Keys come one by one, unseen; the interrupt key still interrupts, and nothing puts the program to sleep or holds its
@@ -355,7 +355,7 @@ fenby_jack_view *fenby_jack_view_new(fenby_jack_view_kind kind)
     fenby_jack_view *view = calloc(1, sizeof *view);
     if (!view) return NULL;
     view->kind = kind;
-    view->screen = open_screen();
+    view->output = open_output();
     if (kind != FENBY_JACK_SCREEN) return view;
     view->presets = fenby_preset_paths();
     take_keyboard(view);
@@ -366,7 +366,7 @@ void fenby_jack_view_leave(fenby_jack_view *view)
 {
     if (!view) return;
     if (atomic_exchange(&view->is_entered, false))
-        write_screen(view, leave_screen, sizeof leave_screen - 1, PATIENCE_MS);
+        write_output(view, leave_screen, sizeof leave_screen - 1, PATIENCE_MS);
     if (atomic_exchange(&view->is_raw, false)) tcsetattr(STDIN_FILENO, TCSANOW, &view->before);
 }
 
@@ -380,7 +380,7 @@ void fenby_jack_view_end(fenby_jack_view *view)
 void fenby_jack_view_free(fenby_jack_view *view)
 {
     if (!view) return;
-    if (view->screen != STDOUT_FILENO) close(view->screen);
+    if (view->output != STDOUT_FILENO) close(view->output);
     fenby_preset_paths_free(view->presets);
     free(view);
 }

@@ -347,8 +347,10 @@ static void take_message(fenby_plugin *p, const LV2_Atom *atom)
     if (type == p->urids.patch_get) p->rt.announce_model = true;
     if (type == p->urids.save) take_save(p, object);
     if (type == p->urids.watch) p->rt.watch_begins = !atomic_load(&p->watched);
-    if (type == p->urids.unwatch) p->rt.watch_begins = false;
-    if (type == p->urids.unwatch) atomic_store(&p->watched, false);
+    if (type == p->urids.unwatch) {
+        p->rt.watch_begins = false;
+        atomic_store(&p->watched, false);
+    }
 }
 
 // --- control ports -------------------------------------------------------------------------------------------

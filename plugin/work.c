@@ -49,6 +49,7 @@ static void change_model(fenby_plugin *p, const fenby_command *c)
 {
     if (c->restores == atomic_load(&p->restores) && load_model(p, c->path)) {
         pthread_mutex_lock(&p->state_lock);
+        // Again: a session may have come while it was loaded, and wait for the lock.
         if (c->restores == atomic_load(&p->restores)) memcpy(p->path, c->path, sizeof p->path);
         pthread_mutex_unlock(&p->state_lock);
     }
