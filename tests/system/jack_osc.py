@@ -274,9 +274,9 @@ def flood(port, seconds):
 
 # --- session manager ------------------------------------------------------------------------------------------
 
-def start(program, manager):
+def start(program, manager, *options):
     environment = dict(os.environ, NSM_URL=f"osc.udp://127.0.0.1:{manager.port}/")
-    process = subprocess.Popen([program, "--plain", "--no-start-server", "--osc-port", str(osc_port())],
+    process = subprocess.Popen([program, "--plain", "--no-start-server", "--osc-port", str(osc_port()), *options],
                                env=environment, stdout=subprocess.DEVNULL)
     announced = manager.expect("/nsm/server/announce")
     check(announced and announced[0] == "fenby" and ":switch:" in announced[1] and
@@ -299,6 +299,13 @@ def open_session(manager, path, name):
     check(f"{name}:midi_out" in ports, f"there is no client {name}")
 
 
+def wait_for_file(path):
+    until = time.monotonic() + 5
+    while time.monotonic() < until and not os.path.exists(path):
+        time.sleep(0.05)
+    check(os.path.exists(path), f"{path} is not there")
+
+
 def save_session(manager):
     manager.send("/nsm/client/save")
     reply = manager.expect("/reply")
@@ -318,12 +325,15 @@ def connections(port):
 def nsm(program, folder):
     manager = Peer()
     first, second = os.path.join(folder, "one.nABC"), os.path.join(folder, "two.nXYZ")
-    process = start(program, manager)
+    recording = os.path.join(folder, "session.mid")
+    process = start(program, manager, "--record", recording)
     ports = subprocess.run(["timeout", "5", "jack_lsp"], capture_output=True, text=True).stdout
     check("midi_out" not in ports, "it joined JACK before a session was open")
     manager.send("/nsm/client/save")
     check(manager.expect("/error") is not None, "it saved without a session")
+    check(not os.path.exists(recording), "it recorded before a session was open")
     open_session(manager, first, "fenby.nABC")
+    wait_for_file(recording)
     subprocess.run(["jack_connect", "system:capture_1", "fenby.nABC:in"], check=True)
     check(manager.expect("/nsm/client/is_dirty") == [], "a new connection does not make it dirty")
     save_session(manager)
