@@ -31,7 +31,7 @@ void fenby_jack_queue_free(fenby_jack_queue *queue)
     free(queue);
 }
 
-// Room for one note-off a key is always left, and for notes the half that bends, of which there are many more, do not get.
+// Room for one note-off a key is always left; bends, of which there are many more, leave half of it all to notes.
 void fenby_jack_queue_put(fenby_jack_queue *queue, const fenby_jack_note *note)
 {
     if (note->type == FENBY_BEND) {
