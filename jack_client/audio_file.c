@@ -224,11 +224,66 @@ static bool is_misjudged(const fenby_audio_file *file)
     return is_mp3(file) && lseek(file->descriptor, 0, SEEK_CUR) < file->n_bytes * 9 / 10;
 }
 
+// Ogg: libsndfile takes it for whole wherever it ends, and reads only the first of several recordings.
+
+// RFC 3533, 6: a page's head, and after it the lengths of its segments, a byte each.
+enum { PAGE_FLAGS = 5, PAGE_SERIAL = 14, PAGE_SEGMENTS = 26, PAGE_HEAD = 27, MOST_SEGMENTS = 255 };
+enum { LONGEST_PAGE = PAGE_HEAD + MOST_SEGMENTS + MOST_SEGMENTS * 255 };
+enum { BEGINS_STREAM = 2, ENDS_STREAM = 4 };
+
+static bool is_page(const unsigned char *bytes)
+{
+    return !memcmp(bytes, "OggS", 5);  // with its version, 0
+}
+
+static ssize_t page_size(const unsigned char *head)
+{
+    ssize_t size = PAGE_HEAD + head[PAGE_SEGMENTS];
+    for (int i = 0; i < head[PAGE_SEGMENTS]; i++) size += head[PAGE_HEAD + i];
+    return size;
+}
+
+// Streams that sound at the same time begin together, one page after the other: is this one of them? True as well where
+// the file does not begin with a page.
+static bool begins_with_stream(int descriptor, const unsigned char *serial)
+{
+    unsigned char head[PAGE_HEAD + MOST_SEGMENTS];
+    off_t at = 0;
+    while (pread(descriptor, head, sizeof head, at) == (ssize_t)sizeof head && is_page(head) &&
+           head[PAGE_FLAGS] & BEGINS_STREAM) {
+        if (!memcmp(head + PAGE_SERIAL, serial, 4)) return true;
+        at += page_size(head);
+    }
+    return at == 0;
+}
+
+// What its last page says; tags may follow that.
+static const char *ogg_damage(const fenby_audio_file *file)
+{
+    static const char cut[] = "its end is missing", chained[] = "it holds several recordings, one after the other";
+    enum { MOST = 2 * LONGEST_PAGE };
+    unsigned char tail[MOST + MOST_SEGMENTS];
+    const off_t begin = file->n_bytes > MOST ? file->n_bytes - MOST : 0;
+    const ssize_t size = pread(file->descriptor, tail, MOST, begin);
+    ssize_t at = size - PAGE_HEAD;
+    while (at >= 0 && !is_page(tail + at)) at--;
+    if (at < 0) return NULL;
+    memset(tail + size, 0xff, MOST_SEGMENTS);  // the lengths, where they were cut off
+    if (!(tail[at + PAGE_FLAGS] & ENDS_STREAM) || at + page_size(tail + at) > size) return cut;
+    return begins_with_stream(file->descriptor, tail + at + PAGE_SERIAL) ? NULL : chained;
+}
+
+static bool is_ogg(const fenby_audio_file *file)
+{
+    return (file->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG;
+}
+
 const char *fenby_audio_file_damage(fenby_audio_file *file)
 {
     const double seconds = (double)file->n_read / file->info.samplerate;
     const double part_by_log = part_in_log(file), promised = (double)fenby_audio_file_frames(file);
     const double part = file->n_read < promised ? (double)file->n_read / promised : part_by_log;
+    const char *const reason = is_ogg(file) ? ogg_damage(file) : NULL;
     // A large file whose header promises no sound is what a recorder leaves that crashed.
     const bool is_mute = file->n_read == 0 && (part < 1 || file->info.frames != 0 || file->n_bytes > 1 << 16);
     file->damage[0] = 0;
@@ -239,6 +294,8 @@ const char *fenby_audio_file_damage(fenby_audio_file *file)
                  seconds / part);
     else if (is_misjudged(file))
         snprintf(file->damage, sizeof file->damage, "has no Xing header, only %.1f s could be read", seconds);
+    else if (reason)
+        snprintf(file->damage, sizeof file->damage, "ends after %.1f s: %s", seconds, reason);
     else if (sf_error(file->sound))
         snprintf(file->damage, sizeof file->damage, "%s", sf_strerror(file->sound));
     return file->damage[0] ? file->damage : NULL;

@@ -230,6 +230,43 @@ static void test_cut(void)
     }
 }
 
+// Its end is missing, wherever it was cut, also between two pages; a tag behind the end is no cut. What comes after
+// another recording is not read, and that is said.
+static void check_ogg(const char *what, const unsigned char *bytes, size_t size, const char *expected)
+{
+    write_bytes("cut.ogg", bytes, size);
+    fenby_audio_file *file = open_sound("cut.ogg", 1);
+    int64_t n, n_frames = 0;
+    while ((n = read_all(file, samples, N_FRAMES)) > 0) n_frames += n;
+    CHECK(n_frames > 48000, "%s: nothing is read", what);
+    const char *const damage = fenby_audio_file_damage(file);
+    if (expected) CHECK(damage && strstr(damage, expected), "%s: it says %s", what, damage);
+    else CHECK(!damage, "%s: %s", what, damage);
+    fenby_audio_file_close(file);
+}
+
+static void test_ogg(void)
+{
+    static unsigned char bytes[4 << 20];
+    static const char tag[128] = "TAG";
+    static const int codings[] = {SF_FORMAT_VORBIS, SF_FORMAT_OPUS};
+    for (int i = 0; i < 2; i++) {
+        write_sound("long.ogg", SF_FORMAT_OGG | codings[i], 1, 48000, 48000 * 40);
+        const size_t size = read_bytes("long.ogg", bytes, sizeof bytes / 2);
+        size_t last_page = size - 27;
+        while (memcmp(bytes + last_page, "OggS", 4)) last_page--;
+        check_ogg("whole", bytes, size, NULL);
+        check_ogg("half", bytes, size / 2, "s: its end is missing");
+        check_ogg("nearly whole", bytes, size - size / 100, "s: its end is missing");
+        check_ogg("between two pages", bytes, last_page, "s: its end is missing");
+        memcpy(bytes + size, tag, sizeof tag);
+        check_ogg("with a tag", bytes, size + sizeof tag, NULL);
+        write_sound("next.ogg", SF_FORMAT_OGG | codings[i], 1, 48000, 48000);
+        const size_t next = read_bytes("next.ogg", bytes + size, sizeof bytes - size);
+        check_ogg("two", bytes, size + next, "s: it holds several recordings, one after the other");
+    }
+}
+
 // A W64 file says how long it is in 64 bits: 5 GiB are a length like any other, and not the mark of a stream.
 static void test_cut_large(void)
 {
@@ -368,6 +405,7 @@ int main(void)
     test_cancelling();
     test_zero_length();
     test_cut();
+    test_ogg();
     test_cut_large();
     test_generous_size();
     test_corrupt();
