@@ -14,7 +14,9 @@ enum {
     N_OUTPUT_KEYS = 128,
     SCHEDULE_EVENTS = 4096,
     REFERENCE_NOTES = 500,   // whose loudness makes what is usual
-    REFRACTORY_HOPS = 4,     // a key is not struck twice within 46 ms
+    REFRACTORY_HOPS = 4,     // nothing is decided twice for a key within 46 ms
+    ONE_ONSET_HOPS = 2,      // two onsets of a key within these are one
+    ANOTHER_HOPS = 4,        // and within these where it is not armed
     CHORD_HOPS = 2,          // notes that begin within these are one chord
     SETTLE_HOPS = 9,         // from the onset on until the sounding posterior can be relied on
     SOUNDING_LAG_HOPS = 2,   // how far it and the pitch run behind the sound
@@ -28,10 +30,12 @@ static const float most_cents = 100;            // of a bend
 static const float pitch_in_chord = 0.18f;      // of the way to a measured pitch, each hop: within some 60 ms
 static const float velocity_per_attack = 0.6f;  // decibels of velocity for one of the attack
 static const float softest_velocity = 0.05f;    // of 0 .. 1
+static const float fallen = 0.5f, risen = 1.5f;  // an onset's evidence: of its peak, of its least since
 
 // One detected key.
 typedef struct {
     bool armed;
+    float peak, least;     // of an onset's evidence: since the last one, and since that peak
     bool active;
     uint8_t output_key;    // of the active note: what its note-off must carry
     double start_hop;      // when it last started
@@ -98,6 +102,12 @@ void fenby_note_tracker_free(fenby_note_tracker *tracker)
     free(tracker);
 }
 
+static void forget_usual(fenby_note_tracker *tracker)
+{
+    tracker->usual_db = 0;
+    tracker->usual_of = 0;
+}
+
 static void forget_notes(fenby_note_tracker *tracker, int64_t frame)
 {
     tracker->n_active = 0;
@@ -112,7 +122,7 @@ void fenby_note_tracker_reset(fenby_note_tracker *tracker)
 {
     fenby_schedule_reset(tracker->schedule);
     tracker->hop = tracker->horizon = tracker->quiet_hops = 0;
-    tracker->usual_of = 0;
+    forget_usual(tracker);
     memset(tracker->keys, 0, sizeof tracker->keys);
     for (int key = 0; key < FENBY_N_KEYS; key++)
         tracker->keys[key] = (key_state){.armed = true, .start_hop = -REFRACTORY_HOPS};
@@ -122,7 +132,7 @@ void fenby_note_tracker_reset(fenby_note_tracker *tracker)
 void fenby_note_tracker_set_heads(fenby_note_tracker *tracker, const fenby_heads *heads)
 {
     tracker->heads = *heads;
-    tracker->usual_of = 0;
+    forget_usual(tracker);
 }
 
 // --- parameters --------------------------------------------------------------------------------------------
@@ -262,13 +272,15 @@ static double onset_age_hops(const fenby_posteriors *posteriors, int key, const 
 
 // 0 .. 1. The network knows how hard a note sounds, whatever the input's level, but tells one note from the next
 // badly; the attack tells notes apart, but knows no scale. So the attack moves the note away from what is usual,
-// which is where the network puts notes on average.
-static double loudness_of(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, int key, double age_hops)
+// which is where the network puts notes on average. As the attack was before the gain: else turning that would move all
+// notes until the new level is the usual one.
+static double loudness_of(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, int key, double age_hops,
+                          float gain_db)
 {
     // fmin and fmax also take what is no number.
     const double believed = fmin(fmax(posteriors->velocity[key], 0), 1);
     if (!posteriors->attack) return believed;
-    const double attack_db = velocity_per_attack * fenby_attack_db(posteriors->attack, key, age_hops);
+    const double attack_db = velocity_per_attack * (fenby_attack_db(posteriors->attack, key, age_hops) - gain_db);
     // Velocity squared is amplitude, as synthesisers have it: DLS Level 1, 40 log10(127 / velocity) decibels.
     const double full_db = attack_db - 40 * log10(fmax(believed, softest_velocity));
     if (tracker->usual_of < REFERENCE_NOTES) tracker->usual_of++;
@@ -282,18 +294,21 @@ static uint8_t velocity_of(fenby_note_tracker *tracker, const fenby_posteriors *
     const float *value = parameters->value;
     if (!posteriors->velocity || value[FENBY_VELOCITY_MODE] == FENBY_VELOCITY_MODE_FIXED)
         return (uint8_t)value[FENBY_VELOCITY_FIXED];
-    const double loudness = pow(loudness_of(tracker, posteriors, key, age_hops), value[FENBY_VELOCITY_CURVE]);
+    const double loudness = loudness_of(tracker, posteriors, key, age_hops, value[FENBY_INPUT_GAIN]);
+    const double curved = pow(loudness, value[FENBY_VELOCITY_CURVE]);
     const double softest = value[FENBY_VELOCITY_MINIMUM], loudest = value[FENBY_VELOCITY_MAXIMUM];
-    return (uint8_t)lround(softest + (loudest - softest) * loudness);
+    return (uint8_t)lround(softest + (loudest - softest) * curved);
 }
 
 static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
                        const fenby_hop_time *time, const settings *s, const fenby_parameters *parameters)
 {
     key_state *k = &tracker->keys[key];
+    const int apart_hops = k->armed ? ONE_ONSET_HOPS : ANOTHER_HOPS;
     k->armed = false;
+    k->peak = k->least = 0;
     const int output_key = output_key_of(key, parameters), rival = tracker->owner[output_key];
-    if (rival != NOBODY && tracker->keys[rival].start_hop == s->now_hops) return;
+    if (rival != NOBODY && rival != key && is_of_chord(&tracker->keys[rival], s)) return;
     if (!fenby_schedule_has_room(tracker->schedule)) return;
 
     // No sound begins before the last one of its output key has ended.
@@ -301,6 +316,8 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
         rival == NOBODY ? tracker->silent_since[output_key] : tracker->keys[rival].sound_frame + 1;
     const double age_hops = onset_age_hops(posteriors, key, s);
     const double onset = time->end_frame - fmax(age_hops - FENBY_EARLY_HOPS, 0) * tracker->hop_frames;
+    // The same onset: a head tells of it early, while it still rises, and again in time.
+    if (k->active && onset - (double)k->sound_frame < apart_hops * tracker->hop_frames) return;
     fenby_event on = {
         .sound_frame = onset > (double)earliest_sound ? llround(onset) : earliest_sound,
         .bend = pitch_of(posteriors, key, 0),
@@ -395,6 +412,16 @@ static float onset_evidence(const fenby_note_tracker *tracker, int key, const fe
     return fmaxf(onset[s->head] / threshold, onset[s->early_head] / early);
 }
 
+// Of heads that hear far ahead, and with low thresholds, much evidence is left between one onset and the next. Then a
+// fall and a rise will do where the network says that they are two (start_note).
+static bool rises_again(key_state *k, float evidence)
+{
+    const bool rises = k->least < fallen * k->peak && evidence >= risen * k->least;
+    if (evidence > k->peak) k->peak = k->least = evidence;
+    k->least = fminf(k->least, evidence);
+    return rises;
+}
+
 // The keys at which a note starts now, the surest first. Returns how many.
 static int find_onsets(fenby_note_tracker *tracker, const fenby_posteriors *posteriors, const settings *s,
                        const fenby_parameters *parameters, int onsets[FENBY_N_KEYS])
@@ -407,7 +434,8 @@ static int find_onsets(fenby_note_tracker *tracker, const fenby_posteriors *post
         key_state *k = &tracker->keys[key];
         evidence[key] = onset_evidence(tracker, key, posteriors, s);
         if (evidence[key] < 0.5f) k->armed = true;
-        if (!(evidence[key] >= 1) || !k->armed || s->now_hops - k->start_hop < REFRACTORY_HOPS ||
+        const bool rises = rises_again(k, evidence[key]) && k->active && posteriors->onset_age;
+        if (!(evidence[key] >= 1) || !(k->armed || rises) || s->now_hops - k->start_hop < REFRACTORY_HOPS ||
             !s->gate_open || key < lowest || key > highest)
             continue;
         int place = n++;

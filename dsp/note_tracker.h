@@ -10,8 +10,9 @@
 // that looks a hop less far ahead if that one is twice as sure, and if the key is armed: it is so until a note starts,
 // and again once the posteriors have fallen below half of their thresholds. The sound is placed where the network says
 // it began (onset_age), else in the middle of where the head's lookahead points. A key that is struck while it sounds
-// ends and starts again. A note ends when its
-// sounding posterior has been below the note threshold for the release time; its end is placed where that
+// ends and starts again: not by the same onset, told twice within two hops; and also while it is not armed, where the
+// posteriors have fallen by half and risen by half since and what they tell of began four hops later or more. A note
+// ends when its sounding posterior has been below the note threshold for the release time; its end is placed where that
 // began.
 //
 // Choices, where there was one:
@@ -22,10 +23,11 @@
 //   that start within two hops the first.
 // - Transposition that leaves 0 .. 127 is folded back by octaves. Of two scale notes equally near the lower is
 //   taken.
-// - When two keys fall on one output key, the later note ends the earlier one; in the same hop the surer wins.
+// - When two keys fall on one output key, the later note ends the earlier one; in the same hop the surer wins, within
+//   two hops the first.
 // - The minimum length holds for notes that fade. One that is struck again, displaced or ended (panic) is cut.
 // - A velocity is the mean of what the network says of the last notes, moved by how much harder than they this
-//   one was struck (attack.h); the first is the network's own.
+//   one was struck (attack.h), before the input's gain; the first is the network's own.
 // - Bends are sent when the pitch has moved by more than 5 cents. In chords, where partials of other notes shake what is
 //   measured by some 8 cents, it follows within 60 ms; a note alone is followed at once.
 #ifndef FENBY_NOTE_TRACKER_H

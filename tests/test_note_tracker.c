@@ -325,6 +325,37 @@ static void test_rearming(void)
     bench_close(&b);
 }
 
+// A head that hears far ahead tells of an onset at hop 20, falls to `between` and rises again to tell of one at hop
+// `second`. How many note-ons that makes.
+static int count_struck(float between, int second)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_MODE] = FENBY_MODE_STUDIO;
+    b.with_age = true;
+    b.sounding[60 - FENBY_LOWEST_KEY] = 0.9f;
+    for (int hop = 0; hop < 60; hop++) {
+        set_onset(&b, 60, hop < 23 || hop > 34 ? 0 : hop < 26 || hop > 29 ? 0.9f : between);
+        b.onset_age[60 - FENBY_LOWEST_KEY][2] = (float)(hop + 1 - (hop < 26 ? 20 : second));
+        step(&b);
+    }
+    const int n = count_events(&b, FENBY_NOTE_ON, 60);
+    CHECK(count_events(&b, FENBY_NOTE_OFF, 60) == n - 1, "of %d notes %d end", n, count_events(&b, FENBY_NOTE_OFF, 60));
+    bench_close(&b);
+    return n;
+}
+
+// Far-hearing heads: the threshold is 0.5.
+static void test_struck_again(void)
+{
+    CHECK(count_struck(0.1f, 20) == 1, "one onset that is told twice makes %d notes", count_struck(0.1f, 20));
+    CHECK(count_struck(0.1f, 21) == 1, "one that is told a hop later makes %d notes", count_struck(0.1f, 21));
+    CHECK(count_struck(0.1f, 23) == 2, "two strokes make %d notes", count_struck(0.1f, 23));
+    CHECK(count_struck(0.4f, 26) == 2, "two strokes with much between them make %d notes", count_struck(0.4f, 26));
+    CHECK(count_struck(0.4f, 23) == 1, "two that are near, with much between them, make %d", count_struck(0.4f, 23));
+    CHECK(count_struck(0.7f, 26) == 1, "one that hardly wavers makes %d notes", count_struck(0.7f, 26));
+}
+
 static void test_refractory(void)
 {
     bench b;
@@ -619,8 +650,9 @@ static void test_velocity(void)
     bench_close(&b);
 }
 
-// Notes whose attacks are so many decibels above the first one's; the last one's velocity.
-static int velocity_after(const float *attack_db, int n, float loudness)
+// Notes whose attacks are so many decibels above the first one's; the last one's velocity. The input has gained
+// gain_db before that.
+static int velocity_with_gain(const float *attack_db, int n, float loudness, float gain_db)
 {
     bench b;
     bench_open(&b, 0);
@@ -636,6 +668,7 @@ static int velocity_after(const float *attack_db, int n, float loudness)
         frame[3 * 39 + 1][0] = 0.5f + attack_db[i] / 100;
         for (int bin = 220; bin < 230; bin++) frame[bin][1] = 0.5f + attack_db[i] / 100;
         for (int during = 0; during < 4; during++) fenby_attack_push(b.attack, &frame[0][0]);
+        if (i == n - 1) b.parameters.value[FENBY_INPUT_GAIN] = gain_db;
         strike(&b, 60);
         steps(&b, 20);
     }
@@ -648,6 +681,11 @@ static int velocity_after(const float *attack_db, int n, float loudness)
     return velocity;
 }
 
+static int velocity_after(const float *attack_db, int n, float loudness)
+{
+    return velocity_with_gain(attack_db, n, loudness, 0);
+}
+
 static void test_velocity_of_attack(void)
 {
     const float equal[5] = {0}, harder[5] = {0, 0, 0, 0, 10}, softer[5] = {0, 0, 0, 0, -10}, first[1] = {30};
@@ -656,6 +694,10 @@ static void test_velocity_of_attack(void)
     // 0.6 x 10 dB, of which a fifth has become usual: 10^(+-4.8 / 40).
     CHECK(velocity_after(harder, 5, 0.5f) == 84, "harder: %d", velocity_after(harder, 5, 0.5f));
     CHECK(velocity_after(softer, 5, 0.5f) == 49, "softer: %d", velocity_after(softer, 5, 0.5f));
+    CHECK(velocity_with_gain(harder, 5, 0.5f, 10) == 64, "10 dB that are the gain's: %d",
+          velocity_with_gain(harder, 5, 0.5f, 10));
+    CHECK(velocity_with_gain(equal, 5, 0.5f, -10) == 84, "softer by the gain alone: %d",
+          velocity_with_gain(equal, 5, 0.5f, -10));
     const float far[5] = {-40, -40, -40, -40, 40};
     CHECK(velocity_after(far, 5, 0.9f) == 127 && velocity_after(far, 5, NAN) >= 1, "within 1 .. 127");
 }
@@ -710,6 +752,18 @@ static void test_shared_output_key(void)
     release(&b, 61);
     steps(&b, 20);
     CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 2);
+    b.n_events = 0;
+    set_onset(&b, 60, 0.9f);
+    b.sounding[60 - FENBY_LOWEST_KEY] = 0.9f;
+    step(&b);
+    strike(&b, 61);  // a hop later, as of a chord
+    set_onset(&b, 60, 0);
+    steps(&b, 10);
+    release(&b, 60);
+    release(&b, 61);
+    steps(&b, 20);
+    CHECK_COUNT(&b, FENBY_NOTE_ON, -1, 1);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, -1, 1);
     b.n_events = 0;
     set_onset(&b, 60, 0.9f);
     set_onset(&b, 61, 0.9f);  // both at once
@@ -972,6 +1026,7 @@ static void test_all(void)
     test_age();
     test_look();
     test_rearming();
+    test_struck_again();
     test_refractory();
     test_thresholds();
     test_threshold_of_key();
