@@ -114,11 +114,21 @@ static bool is_uri(reading *r, const SerdNode *node, const char *uri)
     return same;
 }
 
+// Hosts save all of the plugin's ports; these are no settings.
+static bool is_of_plugin(const char *symbol)
+{
+    return !strcmp(symbol, "enabled") || !strcmp(symbol, "freewheel") || !strcmp(symbol, "thru");
+}
+
 // A port is described by two statements, in either order: once both have come it is set.
 static SerdStatus set_port(reading *r)
 {
     char message[384];
     const int parameter = fenby_parameter_find(r->symbol);
+    if (is_of_plugin(r->symbol)) {
+        *r->symbol = *r->value = 0;
+        return SERD_SUCCESS;
+    }
     if (parameter < 0) {
         snprintf(message, sizeof message, "unknown parameter '%s'", r->symbol);
         return fail(r, message);
@@ -157,7 +167,7 @@ static SerdStatus on_statement(void *handle, SerdStatementFlags flags, const Ser
         if (r->is_preset) return fail(r, "a second preset, expected one a file");
         r->is_preset = true;
     } else if (is_uri(r, predicate, LV2 "appliesTo")) {
-        r->is_ours |= is_uri(r, object, FENBY_PLUGIN_URI);
+        r->is_ours |= is_uri(r, object, FENBY_PLUGIN_URI) || is_uri(r, object, FENBY_STEREO_PLUGIN_URI);
     } else if (is_uri(r, predicate, RDFS "label") && !*preset->label) {
         snprintf(preset->label, sizeof preset->label, "%s", text_of(object));
         make_printable(preset->label);

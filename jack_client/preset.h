@@ -14,7 +14,9 @@
 
 #include "../dsp/parameters.h"
 
+// The variants of the plugin, mono and stereo, which have the same parameters.
 #define FENBY_PLUGIN_URI "urn:fenby:fenby"
+#define FENBY_STEREO_PLUGIN_URI FENBY_PLUGIN_URI "-stereo"
 
 typedef struct {
     char label[64];     // rdfs:label

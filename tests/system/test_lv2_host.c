@@ -13,6 +13,7 @@
 
 #include "dsp/latency.h"
 #include "jack_client/output_file.h"
+#include "jack_client/preset.h"
 #include "tests/folder.h"
 #include "tests/read_midi.h"
 #include "tests/system/lv2_host.h"
@@ -1173,6 +1174,42 @@ static void test_missing(void)
     host_close(h);
 }
 
+static const void *port_value(const char *symbol, void *user, uint32_t *size, uint32_t *type)
+{
+    host *h = user;
+    LilvNode *const name = lilv_new_string(h->world, symbol);
+    const LilvPort *const port = lilv_plugin_get_port_by_symbol(h->plugin, name);
+    lilv_node_free(name);
+    *size = sizeof *h->control;
+    *type = h->map.map(h->map.handle, LV2_ATOM__Float);
+    return &h->control[lilv_port_get_index(h->plugin, port)];
+}
+
+// What a host saves as a preset is one for `fenby`, too.
+static void test_saved_preset(bool stereo)
+{
+    char error[256] = "";
+    fenby_preset preset;
+    host *h = host_open((host_config){.stereo = stereo});
+    h->control[FENBY_PORT_PARAMETERS + FENBY_MODE] = FENBY_MODE_STUDIO;
+    LilvState *state = lilv_state_new_from_instance(h->plugin, h->instance, &h->map, folder, folder, folder, folder,
+                                                    port_value, h, 0, NULL);
+    REQUIRE(state, "no state");
+    lilv_state_set_label(state, "Saved");
+    const int status = lilv_state_save(h->world, &h->map, &h->unmap, state, "urn:fenby:test-preset",
+                                       in_folder("saved"), "saved.ttl");
+    CHECK(status == 0, "it is not saved: %d", status);
+    CHECK(fenby_preset_load(in_folder("saved/saved.ttl"), &preset, error, sizeof error), "%s", error);
+    int n = 0;
+    for (int i = 0; i < FENBY_N_PARAMETERS; i++) n += preset.has[i];
+    CHECK(n == FENBY_N_PARAMETERS && preset.parameters.value[FENBY_MODE] == FENBY_MODE_STUDIO, "%d parameters", n);
+    remove(in_folder("saved/saved.ttl"));
+    remove(in_folder("saved/manifest.ttl"));
+    remove(in_folder("saved"));
+    lilv_state_free(state);
+    host_close(h);
+}
+
 // The worker is busy when the host takes the plugin away.
 static void test_closing(void)
 {
@@ -1303,6 +1340,7 @@ int main(void)
     test_no_click();
     test_latency();
     test_block_options();
+    for (int stereo = 0; stereo < 2; stereo++) test_saved_preset(stereo);
     test_closing();
     test_bad_messages();
     test_many();
