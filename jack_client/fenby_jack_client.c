@@ -20,6 +20,7 @@ struct fenby_jack_client {
     uint64_t old_late_events, old_overruns, old_lost_frames;  // of engines before this one
     int wake_descriptor;
     jack_time_t settles_us;   // when the connections will have settled; 0: they have
+    bool has_settled;         // since the client began
     pthread_mutex_t working;  // whoever works or exchanges the engine, off the audio thread
     jack_native_thread_t worker;
     bool has_worker, is_realtime;
@@ -457,7 +458,7 @@ static void note_connections(fenby_jack_client *client, jack_port_t *port, fenby
 {
     const char **others = jack_port_get_all_connections(client->jack, port);
     for (size_t i = 0; others && others[i]; i++)
-        fenby_jack_links_add(links, jack_port_short_name(port), others[i], true);
+        fenby_jack_links_add(links, jack_port_short_name(port), others[i], FENBY_JACK_MADE);
     jack_free(others);
 }
 
@@ -484,6 +485,7 @@ static void follow_connections(fenby_jack_client *client, fenby_jack_links *link
     if (have_changed || are_settled) update_links(client, links, are_settled && !have_changed);
     if (have_changed) client->settles_us = now_us + SETTLE_US;
     else if (are_settled) client->settles_us = 0;
+    client->has_settled |= are_settled;
 }
 
 bool fenby_jack_client_update(fenby_jack_client *client, fenby_jack_links *links, char *error,
@@ -494,6 +496,11 @@ bool fenby_jack_client_update(fenby_jack_client *client, fenby_jack_links *links
     update_latency(client);
     follow_connections(client, links);
     return true;
+}
+
+bool fenby_jack_client_has_settled(const fenby_jack_client *client)
+{
+    return client->has_settled;
 }
 
 bool fenby_jack_client_take_note(fenby_jack_client *client, fenby_jack_note *note)

@@ -76,6 +76,9 @@ bool fenby_jack_client_is_gone(fenby_jack_client *client, char *reason, size_t r
 bool fenby_jack_client_update(fenby_jack_client *client, fenby_jack_links *links, char *error,
                               size_t error_size);
 
+// Whether the connections that can be made since it began are made.
+bool fenby_jack_client_has_settled(const fenby_jack_client *client);
+
 // The next note that has left.
 bool fenby_jack_client_take_note(fenby_jack_client *client, fenby_jack_note *note);
 

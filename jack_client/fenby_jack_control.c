@@ -28,6 +28,7 @@ struct fenby_jack_control {
     double last_s, last_at_s;  // when the last client left, on the notes' clock and on the system's; 0: none has
     double retry_at_s;
     uint32_t told_block_frames;  // in the last line about how it runs
+    bool has_told_links;         // of this client
     bool is_started, is_quitting;
     uint64_t lost_notes;      // of the client's, up to the last look
     bool lacks_notes;         // this recording
@@ -162,6 +163,7 @@ static bool start_client(fenby_jack_control *control, bool may_start_server, cha
         .tap_user = config->user,
     };
     fenby_jack_links_renew(&control->state.links);
+    control->has_told_links = false;
     control->client = fenby_jack_client_new(&client, control->weights, error, error_size);
     return control->client;
 }
@@ -218,12 +220,29 @@ static void look_for_server(fenby_jack_control *control)
     if (start_client(control, false, error, sizeof error)) say_started(control);
 }
 
+// Once for each client: a name may be misspelled, and what stays silent on a stage gives no reason.
+static void tell_missing_links(fenby_jack_control *control)
+{
+    char line[LINE];
+    const fenby_jack_links *links = &control->state.links;
+    if (control->has_told_links || !fenby_jack_client_has_settled(control->client)) return;
+    control->has_told_links = true;
+    for (const fenby_jack_link *link = links->link; link < links->link + links->count; link++) {
+        if (!link->is_asked || link->is_made) continue;
+        const bool is_any = !strcmp(link->other, "auto");
+        snprintf(line, sizeof line, "'%s' is not connected, it waits for %s%s%s", link->ours, is_any ? "any port" : "'",
+                 is_any ? "" : link->other, is_any ? "" : "'");
+        say(control, line);
+    }
+}
+
 static bool follow_server(fenby_jack_control *control, char *error, size_t error_size)
 {
     char reason[160], line[LINE];
     fenby_jack_client_status status;
     if (!fenby_jack_client_is_gone(control->client, reason, sizeof reason)) {
         if (!fenby_jack_client_update(control->client, &control->state.links, error, error_size)) return false;
+        tell_missing_links(control);
         fenby_jack_client_status_get(control->client, &status);
         if (status.block_frames != control->told_block_frames) say_how_it_runs(control);
         return true;

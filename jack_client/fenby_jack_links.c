@@ -11,21 +11,30 @@ static size_t find(const fenby_jack_links *links, const char *ours, const char *
     return i;
 }
 
-bool fenby_jack_links_add(fenby_jack_links *links, const char *ours, const char *other, bool is_made)
+static void forget_one(fenby_jack_links *links)
 {
-    const size_t i = find(links, ours, other);
-    fenby_jack_link *link = &links->link[i];
-    if (i < links->count) {
-        link->is_made |= is_made;
+    for (size_t i = 0; i < links->count; i++)
+        if (!links->link[i].is_asked && !links->link[i].is_made) {
+            fenby_jack_links_remove(links, i);
+            return;
+        }
+}
+
+bool fenby_jack_links_add(fenby_jack_links *links, const char *ours, const char *other, fenby_jack_link_origin origin)
+{
+    fenby_jack_link link = {.is_asked = origin == FENBY_JACK_ASKED, .is_made = origin == FENBY_JACK_MADE};
+    fenby_jack_link *const known = &links->link[find(links, ours, other)];
+    if (known < links->link + links->count) {
+        known->is_asked |= link.is_asked;
+        known->is_made |= link.is_made;
         return true;
     }
-    if (i == FENBY_JACK_MAXIMUM_LINKS || strlen(ours) >= sizeof link->ours ||
-        strlen(other) >= sizeof link->other)
-        return false;
-    links->count++;
-    snprintf(link->ours, sizeof link->ours, "%s", ours);
-    snprintf(link->other, sizeof link->other, "%s", other);
-    link->is_made = is_made;
+    if (strlen(ours) >= sizeof link.ours || strlen(other) >= sizeof link.other) return false;
+    if (links->count == FENBY_JACK_MAXIMUM_LINKS) forget_one(links);
+    if (links->count == FENBY_JACK_MAXIMUM_LINKS) return false;
+    snprintf(link.ours, sizeof link.ours, "%s", ours);
+    snprintf(link.other, sizeof link.other, "%s", other);
+    links->link[links->count++] = link;
     return true;
 }
 

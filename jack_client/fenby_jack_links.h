@@ -3,7 +3,8 @@
 // state, or made by the user meanwhile.
 //
 // A link is wanted until somebody takes it off while both its ports are there. One whose other port has gone,
-// or has not come yet, is made when it comes: a synth that starts later, a server that comes back.
+// or has not come yet, is made when it comes: a synth that starts later, a server that comes back. When there is no
+// room, the oldest one that only a state remembers is forgotten.
 // Thread: control. Allocation: none.
 #ifndef FENBY_JACK_LINKS_H
 #define FENBY_JACK_LINKS_H
@@ -16,6 +17,7 @@ enum { FENBY_JACK_MAXIMUM_LINKS = 64, FENBY_JACK_PORT_NAME = 320 };
 typedef struct {
     char ours[32];                     // without the client's name: "in", "midi_out"
     char other[FENBY_JACK_PORT_NAME];  // a full name, a part of one (without ':'), or "auto"
+    bool is_asked;                     // for on the command line
     bool is_made;                      // was seen connected since the client began
 } fenby_jack_link;
 
@@ -24,8 +26,10 @@ typedef struct {
     size_t count;
 } fenby_jack_links;
 
+typedef enum { FENBY_JACK_REMEMBERED, FENBY_JACK_ASKED, FENBY_JACK_MADE } fenby_jack_link_origin;
+
 // Adds what is not there yet. False when a name is too long or there are too many.
-bool fenby_jack_links_add(fenby_jack_links *links, const char *ours, const char *other, bool is_made);
+bool fenby_jack_links_add(fenby_jack_links *links, const char *ours, const char *other, fenby_jack_link_origin origin);
 
 void fenby_jack_links_remove(fenby_jack_links *links, size_t index);
 

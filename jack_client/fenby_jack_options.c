@@ -95,7 +95,7 @@ static bool add_link(const fenby_jack_options *options, fenby_jack_state *state,
     char ours[32] = "midi_out";
     if (kind == link_in && options->n_inputs == 1) snprintf(ours, sizeof ours, "in");
     else if (kind == link_in) snprintf(ours, sizeof ours, "in_%u", 1 + (*n_sources)++ % options->n_inputs);
-    if (fenby_jack_links_add(&state->links, ours, other, false)) return true;
+    if (fenby_jack_links_add(&state->links, ours, other, FENBY_JACK_ASKED)) return true;
     snprintf(error, error_size, "--connect-%s %s: the name is too long, or the connections too many", kind,
              other);
     return false;

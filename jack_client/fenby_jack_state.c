@@ -104,7 +104,7 @@ static bool take_line(fenby_jack_state *state, char *line, char *error, size_t e
         good = copy(state->model, sizeof state->model, read_name(line));
     } else if (!strcmp(kind, "link")) {
         const char *const ours = next_word(&line);
-        good = *line && fenby_jack_links_add(&state->links, ours, read_name(line), false);
+        good = *line && fenby_jack_links_add(&state->links, ours, read_name(line), FENBY_JACK_REMEMBERED);
     } else {
         snprintf(error, error_size, "'%.64s' is unknown, expected preset, model, set or link", kind);
         return false;

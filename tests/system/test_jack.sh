@@ -122,6 +122,7 @@ test_remote() {
     begin_server 48000 256
     test_osc
     test_odd_names
+    test_full_state
     test_nsm
     test_kill_while_recording
     stop_server
@@ -167,6 +168,22 @@ c.fnw"
     check "odd names: the second run ended with $status" [ "$status" -eq 0 ]
     check "odd names: the state has $(grep '^model' "$folder/state")" \
         grep -qxF "model $folder/a\\\\b\\nc.fnw" "$folder/state"
+}
+
+# A state that remembers as many connections as there may be: one that is asked for takes the oldest one's place.
+test_full_state() {
+    { echo "fenby-jack state 1"; for i in $(seq 64); do echo "link midi_out synth-$i:midi"; done; } >"$folder/state"
+    start_fenby --state "$folder/state" --connect-in nosuch --connect-in system:capture_1
+    joined
+    check "full state: nothing is said" wait_for 5 says "^'in' is not connected, it waits for 'nosuch'$" "$folder/lines"
+    end_fenby TERM
+    check "full state: ended with $status" [ "$status" -eq 0 ]
+    check "full state: $(grep -c 'is not connected' "$folder/lines") messages" \
+        [ "$(grep -c 'is not connected' "$folder/lines")" -eq 1 ]
+    check "full state: it holds $(grep -c ^link "$folder/state") connections" [ "$(grep -c ^link "$folder/state")" -eq 64 ]
+    check "full state: the connection is not kept" says '^link in system:capture_1$' "$folder/state"
+    check "full state: others are forgotten" says '^link midi_out synth-3:midi$' "$folder/state"
+    check "full state: the oldest is kept" [ "$(grep -c ' synth-[12]:midi$' "$folder/state")" -eq 0 ]
 }
 
 test_nsm() {
