@@ -19,6 +19,7 @@
 #   make dist            the sources as an archive, in build/
 #   make package         a Debian package, in build/package/
 #   make install         to PREFIX (/usr/local), LV2DIR; honours DESTDIR
+#   make uninstall       takes that away, and leaves what others put there
 #
 # Switches: JACK=no, LV2=no leave out what needs those libraries. LOOKS=1 or 2: how often the network listens in a hop
 # (dsp/looks.h). BUILD names the build folder.
@@ -148,7 +149,7 @@ $(JACK_OBJECTS): FENBY_PKGS := $(JACK_PKGS)
 
 # --- the plugin ---------------------------------------------------------------------------------------------------
 
-BUNDLE         = $(BUILD)/fenby.lv2
+BUNDLE         = $(BUILD)/lv2/fenby.lv2
 PRESETS        = $(wildcard presets/*.ttl)
 PLUGIN_SOURCES = $(wildcard plugin/*.c) jack_client/midi_file.c jack_client/notes.c jack_client/output_file.c
 UI_SOURCES     = $(wildcard plugin/ui/*.c) plugin/messages.c plugin/ports.c
@@ -320,7 +321,7 @@ bench: setup
 	@tests/bench/instructions.sh $(BUILD)/tests/bench/hops
 ifeq ($(LV2),yes)
 	+$(MAKE) --no-print-directory plugin
-	@tests/bench/lv2bench.sh $(BUILD)/fenby.lv2
+	@tests/bench/lv2bench.sh $(BUNDLE)
 endif
 
 bench-peers: setup-peers
@@ -390,7 +391,10 @@ package: setup-package dist
 uninstall:
 	rm -f $(patsubst $(BUILD)/%,$(DESTDIR)$(PREFIX)/bin/%,$(PROGRAMS))
 	rm -f $(patsubst jack_client/%,$(DESTDIR)$(PREFIX)/share/man/man1/%,$(wildcard jack_client/*.1))
-	rm -rf $(DESTDIR)$(DATADIR) $(DESTDIR)$(LV2DIR)/fenby.lv2
+	rm -f $(patsubst %,$(DESTDIR)$(DATADIR)/%,$(PRESETS))
+	for folder in "$(DESTDIR)$(DATADIR)/presets" "$(DESTDIR)$(DATADIR)"; do \
+	    [ ! -d "$$folder" ] || rmdir --ignore-fail-on-non-empty "$$folder"; done
+	rm -rf $(DESTDIR)$(LV2DIR)/fenby.lv2
 
 clean:
 	rm -rf $(BUILD)

@@ -306,6 +306,7 @@ static int transcribe_all(const fenby_options *options, const fenby_weights *wei
 {
     char error[ERROR_SIZE];
     fenby_jobs jobs;
+    size_t n_left_out = 0;
     int result = 0;
     if (!fenby_jobs_make(&jobs, options->inputs, options->n_inputs, options->outputs, &interrupted, error,
                          sizeof error)) {
@@ -315,9 +316,15 @@ static int transcribe_all(const fenby_options *options, const fenby_weights *wei
     for (size_t i = 0; i < jobs.count && result != BAD_COMMAND && !interrupted; i++) {
         const fenby_job *job = &jobs.job[i];
         transcription t = {.options = options, .weights = weights, .job = job};
+        if (options->only_new && !*job->error && fenby_job_is_done(job)) {
+            n_left_out++;
+            continue;
+        }
         if (*job->error) complain(job->error);
         if (*job->error || !transcribe(&t)) result = BAD_FILE;
     }
+    if (n_left_out && !options->quiet)
+        printf("%zu input%s left out, as the outputs are there\n", n_left_out, n_left_out == 1 ? "" : "s");
     fenby_jobs_free(&jobs);
     return interrupted ? INTERRUPTED : result;
 }

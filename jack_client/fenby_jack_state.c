@@ -127,7 +127,7 @@ static bool take_lines(fenby_jack_state *state, FILE *file, const char *path, ch
             snprintf(reason, sizeof reason, is_whole ? "is no state of fenby-jack" : "a line that is too long");
         if (good && number > 0) good = take_line(state, line, reason, sizeof reason);
     }
-    if (good && number == 0) {
+    if (good && number == 0 && !ferror(file)) {
         snprintf(reason, sizeof reason, "is empty, expected a state of fenby-jack");
         good = false;
     }

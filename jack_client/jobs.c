@@ -52,18 +52,27 @@ static int is_sound_file(const struct dirent *entry)
     return 0;
 }
 
+// Whoever reads a pipe may wait for ever: it is read where it was named, not where it was found.
+static bool is_special(const char *path)
+{
+    struct stat status;
+    return !stat(path, &status) && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 static bool add_folder(fenby_jobs *jobs, const char *folder)
 {
     struct dirent **entries;
     const int n_entries = scandir(folder, &entries, is_sound_file, alphasort);
     const char *const slash = *folder && folder[strlen(folder) - 1] == '/' ? "" : "/";
+    const size_t n_before = jobs->count;
     bool good = true;
     for (int i = 0; i < n_entries; i++) {
         good = good && add_input(jobs, folder, slash, entries[i]->d_name);
+        if (good && is_special(jobs->job[jobs->count - 1].input)) free(jobs->job[--jobs->count].input);
         free(entries[i]);
     }
     if (n_entries >= 0) free(entries);
-    if (n_entries > 0) return good;
+    if (!good || jobs->count > n_before) return good;
     const char *const reason = n_entries < 0 ? strerror(errno) : "no sound files in this folder";
     if (!add_input(jobs, folder, "", "")) return false;
     fenby_job *job = &jobs->job[jobs->count - 1];
@@ -231,8 +240,9 @@ static bool is_folder_name(const char *path)
     return *path && path[strlen(path) - 1] == '/';
 }
 
-// Folders that are named but not there are made. Several inputs cannot become one file.
-static bool check_wanted(const fenby_jobs *jobs, const char *const wanted[FENBY_N_OUTPUTS], char *error,
+// Folders that are named but not there are made. Several inputs cannot become one file; nor can a folder, where another
+// file may come.
+static bool check_wanted(const fenby_jobs *jobs, bool any_folder, const char *const wanted[FENBY_N_OUTPUTS], char *error,
                          size_t error_size)
 {
     for (int i = 0; i < FENBY_N_OUTPUTS; i++) {
@@ -242,9 +252,9 @@ static bool check_wanted(const fenby_jobs *jobs, const char *const wanted[FENBY_
             snprintf(error, error_size, "%s: cannot be made: %s", path, strerror(errno));
             return false;
         }
-        if (jobs->count > 1 && !is_folder(path)) {
-            snprintf(error, error_size, "%s %s: expected a folder for several inputs (end it with '/')",
-                     option_names[i], path);
+        if ((jobs->count > 1 || any_folder) && !is_folder(path)) {
+            snprintf(error, error_size, "%s %s: expected a folder for %s (end it with '/')", option_names[i], path,
+                     jobs->count > 1 ? "several inputs" : "a folder's files");
             return false;
         }
     }
@@ -257,14 +267,28 @@ bool fenby_jobs_make(fenby_jobs *jobs, char *const *inputs, size_t n_inputs,
                      const char *const wanted[FENBY_N_OUTPUTS], const volatile sig_atomic_t *stop, char *error,
                      size_t error_size)
 {
-    bool good = true;
+    bool good = true, any_folder = false;
     *jobs = (fenby_jobs){0};
-    for (size_t i = 0; i < n_inputs && good; i++)
-        good = is_folder(inputs[i]) ? add_folder(jobs, inputs[i]) : add_input(jobs, inputs[i], "", "");
-    if (good && !check_wanted(jobs, wanted, error, error_size)) return false;
+    for (size_t i = 0; i < n_inputs && good; i++) {
+        const bool is_one = is_folder(inputs[i]);
+        any_folder |= is_one;
+        good = is_one ? add_folder(jobs, inputs[i]) : add_input(jobs, inputs[i], "", "");
+    }
+    if (good && !check_wanted(jobs, any_folder, wanted, error, error_size)) return false;
     good = good && set_all_outputs(jobs, wanted, stop);
     if (!good) snprintf(error, error_size, "not enough memory for the list of files");
     return good;
+}
+
+bool fenby_job_is_done(const fenby_job *job)
+{
+    struct stat status;
+    for (int i = 0; i < FENBY_N_OUTPUTS; i++) {
+        const char *const path = job->outputs[i];
+        if (!path) continue;
+        if (!strcmp(path, FENBY_STANDARD_OUTPUT) || stat(path, &status) || !S_ISREG(status.st_mode)) return false;
+    }
+    return true;
 }
 
 void fenby_jobs_free(fenby_jobs *jobs)

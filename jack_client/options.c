@@ -18,6 +18,7 @@ const char fenby_help[] =
     "  -o, --output OUT      MIDI file, a folder for it, or - for standard output; else it lies beside IN\n"
     "  --csv OUT             also a table of the notes\n"
     "  --plot OUT            also a picture of the notes over the spectrum\n"
+    "  -n, --new             leave out inputs whose outputs are there already\n"
     "  -p, --preset NAME     settings for an instrument, see --list-presets; or a preset's file\n"
     "  -s, --set NAME=VALUE  one setting, see --list-params; may be repeated\n"
     "  --model FILE          another network (.fnw)\n"
@@ -40,6 +41,7 @@ static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"csv", required_argument, NULL, CSV},
     {"plot", required_argument, NULL, PLOT},
+    {"new", no_argument, NULL, 'n'},
     {"preset", required_argument, NULL, 'p'},
     {"set", required_argument, NULL, 's'},
     {"model", required_argument, NULL, MODEL},
@@ -89,6 +91,7 @@ static bool take_option(fenby_options *options, int option, const char ***settin
     case 'o': options->outputs[FENBY_MIDI_OUTPUT] = optarg; return true;
     case CSV: options->outputs[FENBY_CSV_OUTPUT] = optarg; return true;
     case PLOT: options->outputs[FENBY_PLOT_OUTPUT] = optarg; return true;
+    case 'n': return options->only_new = true;
     case 'p': return use_preset(&options->parameters, optarg, error, error_size);
     case 's': *(*settings)++ = optarg; return true;
     case MODEL: options->model = optarg; return true;
@@ -111,7 +114,7 @@ static bool take_options(fenby_options *options, int argc, char **argv, const ch
 {
     int option;
     const char **next = settings;
-    while ((option = getopt_long(argc, argv, ":o:p:s:qvh", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":o:np:s:qvh", long_options, NULL)) != -1) {
         if (option == '?' || option == ':') {
             fenby_describe_bad_option(option, argv, long_options, error, error_size);
             return false;

@@ -29,6 +29,7 @@ typedef struct {
     int channel;            // of the sound files: 1 .., 0: the mean of all
     int block_frames;
     int midi_format;        // 0 or 1
+    bool only_new;          // leave out what is done
     bool quiet, verbose;
 } fenby_options;
 

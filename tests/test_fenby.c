@@ -315,6 +315,7 @@ static void test_places(void)
     RUNS("$F $M -q mac/.two.wav");
     check_midi("mac/.two.mid");
     RUNS("rm -f real.mid && touch real.mid && ln -sf real.mid link.mid && $F $M -q music.wav -o link.mid");
+    RUNS("mkfifo mac/pipe.wav && timeout 20 $F $M -q mac && rm mac/pipe.wav");
     struct stat status;
     CHECK(!lstat(path_of("link.mid"), &status) && S_ISLNK(status.st_mode), "the link was replaced");
     check_midi("real.mid");
@@ -327,6 +328,20 @@ static void test_places(void)
                           "and others)\n"), "%s", errors);
     CHECK(exists("rest/music.mid") && exists("rest/two.mid"), "the others did not go on");
     CHECK(!exists("rest/text.mid") && !exists("rest/missing.mid"), "there is something of nothing");
+}
+
+// After an interruption only what is missing is done.
+static void test_only_new(void)
+{
+    RUNS("mkdir part && echo one >part/one.mid && echo two >part/two.mid && echo two >part/two.csv");
+    RUNS("$F $M --new album -o part --csv part");
+    CHECK(strstr(output, "\n1 input left out, as the outputs are there\n"), "%s", output);
+    check_midi("part/one.mid");
+    CHECK(exists("part/one.csv"), "the table is missing");
+    RUNS("$F $M -n album -o part --csv part");
+    CHECK(!strcmp(output, "2 inputs left out, as the outputs are there\n"), "%s", output);
+    RUNS("echo two | cmp - part/two.mid && echo two | cmp - part/two.csv");
+    RUNS("$F $M -nq music.wav -o - >part/standard.mid && cmp part/standard.mid a.mid");
 }
 
 // --- settings ------------------------------------------------------------------------------------------------
@@ -492,6 +507,9 @@ static void test_bad_commands(void)
     check_refused(2, "$F x --preset no.ttl", "no.ttl: cannot be opened: No such file or directory");
     check_refused(2, "$F music.wav stereo.wav -o one.mid",
                   "-o one.mid: expected a folder for several inputs (end it with '/')");
+    check_refused(2, "mkdir -p single && cp music.wav single && $F single -o none",
+                  "-o none: expected a folder for a folder's files (end it with '/')");
+    CHECK(!exists("none"), "it was written nevertheless");
     check_refused(2, "$F music.wav --csv no/such/", "no/such/: cannot be made: No such file or directory");
     CHECK(run("$F music.wav --model text.wav") == 2 && strstr(errors, "text.wav"), "%s", errors);
     CHECK(run("$F music.wav --model missing.fnw") == 2 && strstr(errors, "missing.fnw"), "%s", errors);
@@ -695,6 +713,7 @@ int main(int argc, char **argv)
     test_socket();
     test_closed();
     test_places();
+    test_only_new();
     test_settings();
     test_lists();
     test_strange_sounds();

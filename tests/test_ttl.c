@@ -216,7 +216,7 @@ int main(void)
 {
     const char *build = getenv("BUILD");
     char relative[2048], uri[4096];
-    snprintf(relative, sizeof relative, "%s/fenby.lv2", build ? build : "build");
+    snprintf(relative, sizeof relative, "%s/lv2/fenby.lv2", build ? build : "build");
     char *bundle = realpath(relative, NULL);
     REQUIRE(bundle, "%s: there is no bundle", relative);
     snprintf(uri, sizeof uri, "%s/", bundle);

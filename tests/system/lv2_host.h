@@ -184,7 +184,7 @@ static inline const char *host_bundle(void)
     static char path[4096];
     const char *build = getenv("BUILD");
     char relative[2048], *absolute;
-    snprintf(relative, sizeof relative, "%s/fenby.lv2", build ? build : "build");
+    snprintf(relative, sizeof relative, "%s/lv2/fenby.lv2", build ? build : "build");
     absolute = realpath(relative, NULL);
     snprintf(path, sizeof path, "%s/", absolute ? absolute : relative);
     free(absolute);

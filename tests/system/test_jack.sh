@@ -406,6 +406,7 @@ test_command_line() {
     check "model" refuses '/dev/null: is no regular file' --model /dev/null --no-start-server
     echo nonsense >"$folder/nonsense"
     check "state" refuses 'nonsense:1: is no state' --state "$folder/nonsense"
+    check "state: a folder" refuses "^fenby-jack: $folder: cannot be read: Is a directory$" --state "$folder"
     printf 'fenby-jack state 1\nset mode a\\nb\n' >"$folder/nonsense"
     check "state: a value" refuses 'nonsense:2: mode: .a.nb. is not a choice' --state "$folder/nonsense"
     check "recording" refuses '/nowhere' --record /nowhere/at/all.mid --wait --osc-port off

@@ -102,7 +102,7 @@ compare_recording() {
 }
 
 mkdir -p "$folder/lv2/witness.lv2" "$folder/out"
-ln -s "$(realpath "$BUILD/fenby.lv2")" "$folder/lv2/fenby.lv2"
+ln -s "$(realpath "$BUILD/lv2/fenby.lv2")" "$folder/lv2/fenby.lv2"
 cp "$BUILD/tests/system/lv2_witness.so" "$folder/lv2/witness.lv2"
 cp tests/system/lv2_witness.ttl "$folder/lv2/witness.lv2/manifest.ttl"
 tests/music/render.sh "$BUILD/tests/music/compose" demo 0 "$folder" >/dev/null &&

@@ -102,7 +102,7 @@ play_and_compare() {  # AUDIO_PORT
 channels() { awk '$1 == "midi" {print $3 % 16 + 1}' "$folder/played" | sort -u | tr '\n' ' '; }
 
 mkdir "$folder/lv2"
-ln -s "$(realpath "$BUILD/fenby.lv2")" "$folder/lv2/fenby.lv2"
+ln -s "$(realpath "$BUILD/lv2/fenby.lv2")" "$folder/lv2/fenby.lv2"
 tests/music/render.sh "$BUILD/tests/music/compose" demo 0 "$folder" >/dev/null &&
     sox "$folder/demo.wav" -r 48000 -c 1 -b 16 "$folder/music.wav" remix 1 trim 0.3 5 2>/dev/null &&
     "$BUILD/fenby" -q "$folder/music.wav" -o "$folder/notes.mid" --csv "$folder/notes.csv"
