@@ -83,6 +83,11 @@ bool fenby_jack_control_record(fenby_jack_control *control, const char *path, bo
              fenby_weights_name(control->weights));
     if (path && !(new = fenby_jack_recorder_new(path, may_replace, begin_s, text, error, error_size))) return false;
     if (new && control->state.parameters.value[FENBY_BENDS] == FENBY_BENDS_MPE) record_zone(new, begin_s);
+    if (new && *fenby_jack_recorder_kept(new)) {
+        char line[2 * PATH_MAX + 64];
+        snprintf(line, sizeof line, "%s was there already, it is %s now", path, fenby_jack_recorder_kept(new));
+        say(control, line);
+    }
     const bool good = end_recording(control, begin_s, error, error_size);
     control->recorder = new;
     control->lacks_notes = false;

@@ -37,6 +37,7 @@ enum {
     N_TRACKS_OFFSET = 10,     // in the file: the header's number of tracks, 2 bytes
     FILLING_HEAD = 6,         // bytes: delta time, what kind of event, length
     FILLING_LENGTH = 3,       // where in the head the length stands, 3 bytes
+    MOST_KEPT = 999,
     LENGTH_BYTES = 3,
     TRACK_HEAD = 8,
     TRACK_END = 4,
@@ -48,7 +49,7 @@ enum {
 _Static_assert(TRACK_BYTES < MOST_FILLING, "the filling's head has room for its length");
 
 struct fenby_jack_recorder {
-    char path[PATH_MAX];
+    char path[PATH_MAX], kept[PATH_MAX];
     fenby_jack_queue *queue;
     pthread_t thread;
     bool has_thread;
@@ -227,6 +228,25 @@ static void *record(void *user)
 
 // --- beginning and ending: control ---------------------------------------------------------------------------
 
+// Another take, after a crash perhaps: "a.mid" becomes "a-1.mid", or has the next number that is free.
+static bool keep_old(fenby_jack_recorder *recorder, const char *path)
+{
+    struct stat status;
+    const char *const slash = strrchr(path, '/'), *const name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    if (stat(path, &status) || status.st_size == 0) return true;
+    if (!dot || dot == name) dot = name + strlen(name);
+    for (int n = 1; n <= MOST_KEPT; n++) {
+        const int length = snprintf(recorder->kept, PATH_MAX, "%.*s-%d%s", (int)(dot - path), path, n, dot);
+        errno = ENAMETOOLONG;
+        if (length >= PATH_MAX) break;
+        if (!link(path, recorder->kept)) return true;
+        if (errno == EEXIST) continue;
+        // No file has two names there.
+        return access(recorder->kept, F_OK) && !rename(path, recorder->kept);
+    }
+    return false;
+}
+
 // The whole file as it is at first: what is there under its name is never less.
 static bool make_file(fenby_jack_recorder *recorder, const char *path, const char *text, char *error,
                       size_t error_size)
@@ -238,8 +258,9 @@ static bool make_file(fenby_jack_recorder *recorder, const char *path, const cha
     fenby_midi_file_begin(&midi, output.file, 1, "Fenby", text);
     const off_t track = midi.track_start - 4, first = ftell(output.file);
     recorder->descriptor = fflush(output.file) ? -1 : dup(fileno(output.file));
-    if (recorder->descriptor < 0 || !write_track(recorder, track, first)) {
-        snprintf(error, error_size, "%s: cannot be written: %s", path, strerror(errno));
+    const bool is_written = recorder->descriptor >= 0 && write_track(recorder, track, first);
+    if (!is_written || !keep_old(recorder, output.path)) {
+        snprintf(error, error_size, "%s: cannot be %s: %s", path, is_written ? "kept" : "written", strerror(errno));
         fenby_output_file_discard(&output);
         return false;
     }
@@ -360,6 +381,11 @@ bool fenby_jack_recorder_free(fenby_jack_recorder *recorder, double end_s, char 
 const char *fenby_jack_recorder_path(const fenby_jack_recorder *recorder)
 {
     return recorder->path;
+}
+
+const char *fenby_jack_recorder_kept(const fenby_jack_recorder *recorder)
+{
+    return recorder->kept;
 }
 
 bool fenby_jack_recorder_failed(const fenby_jack_recorder *recorder, char *error, size_t error_size)

@@ -23,7 +23,8 @@
 
 typedef struct fenby_jack_recorder fenby_jack_recorder;
 
-// text: into the file, as a text event. may_replace: a file of that name is replaced, else refused.
+// text: into the file, as a text event. may_replace: a file of that name makes room and is kept under another one, else
+// it is refused.
 fenby_jack_recorder *fenby_jack_recorder_new(const char *path, bool may_replace, double begin_s,
                                              const char *text, char *error, size_t error_size);
 
@@ -37,6 +38,9 @@ void fenby_jack_recorder_put(fenby_jack_recorder *recorder, const fenby_jack_not
 uint64_t fenby_jack_recorder_lost_notes(const fenby_jack_recorder *recorder);
 
 const char *fenby_jack_recorder_path(const fenby_jack_recorder *recorder);
+
+// Where the file of that name is now; "" when there was none, or an empty one.
+const char *fenby_jack_recorder_kept(const fenby_jack_recorder *recorder);
 
 // True when it had to stop (the disk is full): one line in error. What was written until then is whole.
 bool fenby_jack_recorder_failed(const fenby_jack_recorder *recorder, char *error, size_t error_size);

@@ -155,6 +155,7 @@ static void test_whole(void)
 
 static void test_sounding_notes_end(void)
 {
+    remove(path);
     char error[256];
     fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
     REQUIRE(recorder, "%s", error);
@@ -170,6 +171,7 @@ static void test_sounding_notes_end(void)
 // No room for a second track: what is in the first one stays.
 static void test_no_room(void)
 {
+    remove(path);
     static char error[PATH_MAX + 256];
     struct rlimit before, tight;
     signal(SIGXFSZ, SIG_IGN);
@@ -196,6 +198,7 @@ static void test_no_room(void)
 // More notes than can wait: some are left out, whole, and counted.
 static void test_slow_disk(void)
 {
+    remove(path);
     char error[256];
     fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
     REQUIRE(recorder, "%s", error);
@@ -217,6 +220,7 @@ static void test_slow_disk(void)
 // Far more bends than can wait take no note's place.
 static void test_many_bends(void)
 {
+    remove(path);
     enum { BENDS = 10 };
     char error[256];
     fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
@@ -239,6 +243,42 @@ static void test_many_bends(void)
     CHECK(midi_count_notes(&contents) == NOTES_AT_ONCE, "%d notes", midi_count_notes(&contents));
     const int n_bends = (int)contents.count - 2 * NOTES_AT_ONCE;
     CHECK(n_bends > NOTES_AT_ONCE && n_bends < BENDS * NOTES_AT_ONCE, "%d bends", n_bends);
+}
+
+// The take before is kept, whatever it was called.
+static void check_kept(const char *name, const char *first, const char *second)
+{
+    char error[256] = "", now[sizeof folder + 16], expected[sizeof folder + 16];
+    snprintf(now, sizeof now, "%s/%s", folder, name);
+    for (int take = 0; take < 3; take++) {
+        fenby_jack_recorder *recorder = fenby_jack_recorder_new(now, true, 1, "", error, sizeof error);
+        REQUIRE(recorder, "%s", error);
+        for (int i = 0; i <= take; i++) {
+            const fenby_jack_note on = note_at(i, true), off = note_at(i, false);
+            fenby_jack_recorder_put(recorder, &on);
+            fenby_jack_recorder_put(recorder, &off);
+        }
+        *expected = 0;
+        if (take > 0) snprintf(expected, sizeof expected, "%s/%s", folder, take == 1 ? first : second);
+        CHECK(!strcmp(fenby_jack_recorder_kept(recorder), expected), "take %d: '%s' is kept", take,
+              fenby_jack_recorder_kept(recorder));
+        CHECK(fenby_jack_recorder_free(recorder, 200, error, sizeof error), "%s", error);
+        midi_read_file(&contents, take > 0 ? expected : now);
+        CHECK(midi_count_notes(&contents) == (take > 0 ? take : 1), "take %d: %d notes", take, midi_count_notes(&contents));
+        if (take > 0) remove(expected);
+        // The number after the one that is taken.
+        if (take == 1) fclose(fopen(expected, "w"));
+    }
+    snprintf(expected, sizeof expected, "%s/%s", folder, first);
+    remove(expected);
+    remove(now);
+}
+
+static void test_kept(void)
+{
+    check_kept("take.mid", "take-1.mid", "take-2.mid");
+    check_kept("take", "take-1", "take-2");
+    check_kept(".mid", ".mid-1", ".mid-2");
 }
 
 static void check_refused(const char *where, bool may_replace, const char *expected)
@@ -316,6 +356,7 @@ int main(int argc, char **argv)
     test_no_room();
     test_slow_disk();
     test_many_bends();
+    test_kept();
     test_refusals();
     remove(path);
     remove_leavings();
