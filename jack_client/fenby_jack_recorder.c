@@ -228,21 +228,21 @@ static void *record(void *user)
 
 // --- beginning and ending: control ---------------------------------------------------------------------------
 
-// Another take, after a crash perhaps: "a.mid" becomes "a-1.mid", or has the next number that is free.
-static bool keep_old(fenby_jack_recorder *recorder, const char *path)
+// Another take, after a crash perhaps: "a.mid" becomes "a-1.mid", or has the next number that is free. One without a note
+// is no loss.
+static bool keep_old(fenby_jack_recorder *recorder, const char *path, off_t empty_size)
 {
     struct stat status;
     const char *const slash = strrchr(path, '/'), *const name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
-    if (stat(path, &status) || status.st_size == 0) return true;
+    if (stat(path, &status) || status.st_size <= empty_size) return true;
     if (!dot || dot == name) dot = name + strlen(name);
     for (int n = 1; n <= MOST_KEPT; n++) {
         const int length = snprintf(recorder->kept, PATH_MAX, "%.*s-%d%s", (int)(dot - path), path, n, dot);
         errno = ENAMETOOLONG;
         if (length >= PATH_MAX) break;
         if (!link(path, recorder->kept)) return true;
-        if (errno == EEXIST) continue;
-        // No file has two names there.
-        return access(recorder->kept, F_OK) && !rename(path, recorder->kept);
+        if (errno == EEXIST || !access(recorder->kept, F_OK)) continue;
+        return !rename(path, recorder->kept);  // no file has two names there
     }
     return false;
 }
@@ -259,7 +259,7 @@ static bool make_file(fenby_jack_recorder *recorder, const char *path, const cha
     const off_t track = midi.track_start - 4, first = ftell(output.file);
     recorder->descriptor = fflush(output.file) ? -1 : dup(fileno(output.file));
     const bool is_written = recorder->descriptor >= 0 && write_track(recorder, track, first);
-    if (!is_written || !keep_old(recorder, output.path)) {
+    if (!is_written || !keep_old(recorder, output.path, first + TRACK_HEAD + TRACK_END)) {
         snprintf(error, error_size, "%s: cannot be %s: %s", path, is_written ? "kept" : "written", strerror(errno));
         fenby_output_file_discard(&output);
         return false;

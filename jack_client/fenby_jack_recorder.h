@@ -39,7 +39,7 @@ uint64_t fenby_jack_recorder_lost_notes(const fenby_jack_recorder *recorder);
 
 const char *fenby_jack_recorder_path(const fenby_jack_recorder *recorder);
 
-// Where the file of that name is now; "" when there was none, or an empty one.
+// Where the file of that name is now; "" when there was none, or one without a note.
 const char *fenby_jack_recorder_kept(const fenby_jack_recorder *recorder);
 
 // True when it had to stop (the disk is full): one line in error. What was written until then is whole.

@@ -274,8 +274,22 @@ static void check_kept(const char *name, const char *first, const char *second)
     remove(now);
 }
 
+// A take without a note makes room.
+static void test_empty_take(void)
+{
+    char error[256] = "";
+    remove(path);
+    for (int take = 0; take < 2; take++) {
+        fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
+        REQUIRE(recorder, "%s", error);
+        CHECK(!*fenby_jack_recorder_kept(recorder), "'%s' is kept", fenby_jack_recorder_kept(recorder));
+        CHECK(fenby_jack_recorder_free(recorder, 200, error, sizeof error), "%s", error);
+    }
+}
+
 static void test_kept(void)
 {
+    test_empty_take();
     check_kept("take.mid", "take-1.mid", "take-2.mid");
     check_kept("take", "take-1", "take-2");
     check_kept(".mid", ".mid-1", ".mid-2");
