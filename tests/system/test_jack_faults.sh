@@ -121,10 +121,12 @@ test_state() {
     check "state: that it was written is not said" wait_for 5 says 'the state is kept again' "$folder/lines"
     end_fenby TERM
     check "state: ended with $status" [ "$status" -eq 0 ]
-    under="prlimit --fsize=0:" start_fenby --quiet --wait --state "$folder/later/state"
-    sleep 1
-    end_fenby TERM
-    check "state: nothing to write, nowhere to write it: ended with $status" [ "$status" -eq 0 ]
+    if preloads "a state that need not be written"; then  # their start writes files
+        under="prlimit --fsize=0:" start_fenby --quiet --wait --state "$folder/later/state"
+        sleep 1
+        end_fenby TERM
+        check "state: nothing to write, nowhere to write it: ended with $status" [ "$status" -eq 0 ]
+    fi
     rm -r "$folder/later" "$folder/errors"
     start_fenby --wait --state "$folder/later/state"
     wait_for 5 state_fails 1
