@@ -140,9 +140,9 @@ int64_t fenby_audio_file_frames(const fenby_audio_file *file)
     return file->info.frames == SF_COUNT_MAX ? 0 : file->info.frames;
 }
 
-static bool is_mp3(const fenby_audio_file *file)
+static int type_of(const fenby_audio_file *file)
 {
-    return (file->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_MPEG;
+    return file->info.format & SF_FORMAT_TYPEMASK;
 }
 
 // The energies are those of steps from frame to frame: an offset that a channel has is no sound.
@@ -179,7 +179,7 @@ size_t fenby_audio_file_read(fenby_audio_file *file, float *samples, size_t n)
     size_t done = 0;
     while (done < n) {
         const size_t wanted = n - done < BLOCK_FRAMES ? n - done : BLOCK_FRAMES;
-        const int kept = is_mp3(file) ? silence_stderr() : -1;
+        const int kept = type_of(file) == SF_FORMAT_MPEG ? silence_stderr() : -1;
         const sf_count_t got = sf_readf_float(file->sound, file->block, (sf_count_t)wanted);
         restore_stderr(kept);
         if (got <= 0) break;
@@ -221,7 +221,7 @@ static double part_in_log(const fenby_audio_file *file)
 // libsndfile guesses the length of an MP3 file of varying bit rate that lacks a Xing header, and stops there.
 static bool is_misjudged(const fenby_audio_file *file)
 {
-    return is_mp3(file) && lseek(file->descriptor, 0, SEEK_CUR) < file->n_bytes * 9 / 10;
+    return type_of(file) == SF_FORMAT_MPEG && lseek(file->descriptor, 0, SEEK_CUR) < file->n_bytes * 9 / 10;
 }
 
 // Ogg: libsndfile takes it for whole wherever it ends, and reads only the first of several recordings.
@@ -273,17 +273,12 @@ static const char *ogg_damage(const fenby_audio_file *file)
     return begins_with_stream(file->descriptor, tail + at + PAGE_SERIAL) ? NULL : chained;
 }
 
-static bool is_ogg(const fenby_audio_file *file)
-{
-    return (file->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG;
-}
-
 const char *fenby_audio_file_damage(fenby_audio_file *file)
 {
     const double seconds = (double)file->n_read / file->info.samplerate;
     const double part_by_log = part_in_log(file), promised = (double)fenby_audio_file_frames(file);
     const double part = file->n_read < promised ? (double)file->n_read / promised : part_by_log;
-    const char *const reason = is_ogg(file) ? ogg_damage(file) : NULL;
+    const char *const reason = type_of(file) == SF_FORMAT_OGG ? ogg_damage(file) : NULL;
     // A large file whose header promises no sound is what a recorder leaves that crashed.
     const bool is_mute = file->n_read == 0 && (part < 1 || file->info.frames != 0 || file->n_bytes > 1 << 16);
     file->damage[0] = 0;

@@ -226,7 +226,7 @@ static bool begin_window(program *p, char *error)
     return p->window || !p->options->window;
 }
 
-// It replaces the one before, so it begins last, when all else has.
+// The take before makes room for it, so it begins last, when all else has.
 static bool begin_recording(program *p, char *error)
 {
     const char *const path = p->options->record;

@@ -235,8 +235,9 @@ static void tell_missing_links(fenby_jack_control *control)
     for (const fenby_jack_link *link = links->link; link < links->link + links->count; link++) {
         if (!link->is_asked || link->is_made) continue;
         const bool is_any = !strcmp(link->other, "auto");
-        snprintf(line, sizeof line, "'%s' is not connected, it waits for %s%s%s", link->ours, is_any ? "any port" : "'",
-                 is_any ? "" : link->other, is_any ? "" : "'");
+        const char *const quote = is_any ? "" : "'";
+        snprintf(line, sizeof line, "'%s' is not connected, it waits for %s%s%s", link->ours, quote,
+                 is_any ? "any port" : link->other, quote);
         say(control, line);
     }
 }

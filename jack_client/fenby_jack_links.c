@@ -11,13 +11,14 @@ static size_t find(const fenby_jack_links *links, const char *ours, const char *
     return i;
 }
 
-static void forget_one(fenby_jack_links *links)
+// False when none is only remembered.
+static bool forget_one(fenby_jack_links *links)
 {
-    for (size_t i = 0; i < links->count; i++)
-        if (!links->link[i].is_asked && !links->link[i].is_made) {
-            fenby_jack_links_remove(links, i);
-            return;
-        }
+    size_t i = 0;
+    while (i < links->count && (links->link[i].is_asked || links->link[i].is_made)) i++;
+    if (i == links->count) return false;
+    fenby_jack_links_remove(links, i);
+    return true;
 }
 
 bool fenby_jack_links_add(fenby_jack_links *links, const char *ours, const char *other, fenby_jack_link_origin origin)
@@ -30,8 +31,7 @@ bool fenby_jack_links_add(fenby_jack_links *links, const char *ours, const char 
         return true;
     }
     if (strlen(ours) >= sizeof link.ours || strlen(other) >= sizeof link.other) return false;
-    if (links->count == FENBY_JACK_MAXIMUM_LINKS) forget_one(links);
-    if (links->count == FENBY_JACK_MAXIMUM_LINKS) return false;
+    if (links->count == FENBY_JACK_MAXIMUM_LINKS && !forget_one(links)) return false;
     snprintf(link.ours, sizeof link.ours, "%s", ours);
     snprintf(link.other, sizeof link.other, "%s", other);
     links->link[links->count++] = link;

@@ -243,7 +243,8 @@ static void test_inputs(void)
     CHECK(are_equal("a.csv", "in.csv"), "two equal channels give other notes than one");
     RUNS("$F $M -q stereo.wav -o in.mid --csv in.csv --channel 2");
     CHECK(are_equal("a.csv", "in.csv"), "the second channel gives other notes");
-    static const char hint[] = "fenby: crossed.wav: its channels cancel each other out, so little is heard: try one of them, --channel N\n";
+    static const char hint[] = "fenby: crossed.wav: its channels cancel each other out, so little is heard: "
+                               "try one of them, --channel N\n";
     CHECK(run("$F $M crossed.wav -o in.mid") == 0 && !strcmp(errors, hint), "%s", errors);
     RUNS("$F $M -q crossed.wav -o in.mid");
     RUNS("$F $M crossed.wav -o in.mid --csv in.csv --channel 1");
