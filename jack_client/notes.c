@@ -31,8 +31,14 @@ static bool grow(void **items, size_t count, size_t *capacity, size_t size)
 
 static bool add_bend(fenby_notes *notes, uint8_t key, float bend, int64_t frame)
 {
+    if (!notes->sounding[key]) return true;
+    fenby_note *note = &notes->note[notes->sounding[key] - 1];
+    if (frame <= note->onset_frame) {
+        note->bend = bend;
+        return true;
+    }
     if (!grow((void **)&notes->bend, notes->n_bends, &notes->bend_capacity, sizeof *notes->bend)) return false;
-    notes->bend[notes->n_bends++] = (fenby_note_bend){frame, bend, key};
+    notes->bend[notes->n_bends++] = (fenby_note_bend){frame, note->onset_frame, bend, key};
     return true;
 }
 
@@ -99,18 +105,18 @@ typedef struct {
     fenby_event event;
 } change;
 
-// Ends first, and bends before beginnings.
+// Ends first, then beginnings, then what bends them.
 static int by_tick(const void *a, const void *b)
 {
-    static const int order[] = {[FENBY_NOTE_OFF] = 0, [FENBY_BEND] = 1, [FENBY_NOTE_ON] = 2};
+    static const int order[] = {[FENBY_NOTE_OFF] = 0, [FENBY_NOTE_ON] = 1, [FENBY_BEND] = 2};
     const change *x = a, *y = b;
     if (x->tick != y->tick) return x->tick < y->tick ? -1 : 1;
     if (x->event.type != y->event.type) return order[x->event.type] - order[y->event.type];
     return x->event.key - y->event.key;
 }
 
-// Starts and ends in ticks, and the bends. What rounds to nothing is made one tick long, and the next note of the
-// key waits.
+// Starts and ends in ticks, and the bends, each with the onset of its note in sound_frame. What rounds to nothing is made
+// one tick long, and the next note of the key waits.
 static void list_changes(const fenby_notes *notes, double rate_hz, change *changes)
 {
     const double ticks_per_frame = FENBY_TICKS_PER_SECOND / rate_hz;
@@ -120,14 +126,14 @@ static void list_changes(const fenby_notes *notes, double rate_hz, change *chang
         const int64_t on = at_least(llround((double)note->onset_frame * ticks_per_frame), free_from[note->key]);
         const int64_t off = at_least(llround((double)note->offset_frame * ticks_per_frame), on + 1);
         free_from[note->key] = off;
-        *changes++ = (change){on, {.type = FENBY_NOTE_ON, .key = note->key, .bend = note->bend,
-                                   .velocity = note->velocity ? note->velocity : 1}};
+        *changes++ = (change){on, {.type = FENBY_NOTE_ON, .sound_frame = note->onset_frame, .key = note->key,
+                                   .bend = note->bend, .velocity = note->velocity ? note->velocity : 1}};
         *changes++ = (change){off, {.type = FENBY_NOTE_OFF, .key = note->key}};
     }
     for (size_t i = 0; i < notes->n_bends; i++) {
         const fenby_note_bend *b = &notes->bend[i];
         *changes++ = (change){llround((double)b->frame * ticks_per_frame),
-                              {.type = FENBY_BEND, .key = b->key, .bend = b->bend}};
+                              {.type = FENBY_BEND, .sound_frame = b->onset_frame, .key = b->key, .bend = b->bend}};
     }
 }
 
@@ -140,9 +146,14 @@ bool fenby_notes_write_midi(const fenby_notes *notes, double rate_hz, int channe
     list_changes(notes, rate_hz, changes);
     qsort(changes, n_changes, sizeof *changes, by_tick);
     fenby_midi_out out = {0};
+    int64_t onset_frame[128] = {0};  // of the last note of each key
     for (size_t i = 0; i < n_changes; i++) {
+        const fenby_event *event = &changes[i].event;
+        if (event->type == FENBY_NOTE_ON) onset_frame[event->key] = event->sound_frame;
+        // A note that was struck again begins before the last bends of the one before it were decided.
+        if (event->type == FENBY_BEND && event->sound_frame != onset_frame[event->key]) continue;
         fenby_midi_message messages[FENBY_MIDI_MOST];
-        const int n = fenby_midi_out_event(&out, &changes[i].event, channel, bends, messages);
+        const int n = fenby_midi_out_event(&out, event, channel, bends, messages);
         for (int k = 0; k < n; k++) fenby_midi_file_message(midi, changes[i].tick, &messages[k]);
     }
     free(changes);

@@ -22,8 +22,8 @@ typedef struct {
 } fenby_note;
 
 typedef struct {
-    int64_t frame;
-    float bend;  // semitones
+    int64_t frame, onset_frame;  // its own, and that of its note
+    float bend;                  // semitones
     uint8_t key;
 } fenby_note_bend;
 

@@ -141,8 +141,10 @@ static void draw_spectrum(cairo_t *cairo, const fenby_plot *plot, double pixels_
     cairo_surface_destroy(surface);
 }
 
+// Transposed notes may lie beyond the piano: they are drawn at its edge.
 static double key_y(int key)
 {
+    key = key < FENBY_LOWEST_KEY ? FENBY_LOWEST_KEY : key > FENBY_HIGHEST_KEY ? FENBY_HIGHEST_KEY : key;
     return HEIGHT - (key + 1 - FENBY_LOWEST_KEY) * KEY_HEIGHT;
 }
 

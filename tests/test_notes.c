@@ -119,25 +119,35 @@ static void test_bends(void)
         {2000, 0, 0xb0, 101, 0}, {2000, 0, 0xb0, 100, 6}, {2000, 0, 0xb0, 6, 15},    {2000, 0, 0xb1, 101, 0},
         {2000, 0, 0xb1, 100, 0}, {2000, 0, 0xb1, 6, 48},  {2000, 0, 0xe1, 43, 65},   {2000, 0, 0x91, 60, 80},
         {3000, 0, 0xb2, 101, 0}, {3000, 0, 0xb2, 100, 0}, {3000, 0, 0xb2, 6, 48},    {3000, 0, 0x92, 64, 70},
-        {4000, 0, 0xe2, 85, 63}, {4200, 0, 0xe1, 85, 64}, {6000, 0, 0x81, 60, 64},   {8000, 0, 0x82, 64, 64},
+        {4000, 0, 0xe2, 85, 63}, {4200, 0, 0xe1, 85, 64}, {5400, 0, 0x81, 60, 64},   {5400, 0, 0xb3, 101, 0},
+        {5400, 0, 0xb3, 100, 0}, {5400, 0, 0xb3, 6, 48},  {5400, 0, 0xe3, 43, 65},   {5400, 0, 0x93, 60, 60},
+        {5600, 0, 0xe3, 0, 64},  {6000, 0, 0x83, 60, 64}, {8000, 0, 0x82, 64, 64},
     };
     fenby_notes notes = {0};
     fenby_event e = event(FENBY_NOTE_ON, 60, 1000, 1100, 80);
-    e.bend = 1;  // 171 of 8192
+    e.bend = 0.25f;
+    add(&notes, e);
+    e = event(FENBY_BEND, 60, 1000, 1150, 0), e.bend = 1;  // as it begins: 171 of 8192
     add(&notes, e);
     add(&notes, event(FENBY_NOTE_ON, 64, 1500, 1600, 70));
     e = event(FENBY_BEND, 60, 2100, 2200, 0), e.bend = 0.5f;
     add(&notes, e);
     e = event(FENBY_BEND, 64, 2000, 2300, 0), e.bend = -0.25f;
     add(&notes, e);
-    e = event(FENBY_BEND, 60, 900, 2400, 0), e.bend = -1;  // placed before its note
+    e = event(FENBY_BEND, 60, 2750, 2760, 0), e.bend = -1;  // of a note that was struck again before
+    add(&notes, e);
+    e = event(FENBY_NOTE_ON, 60, 2700, 2800, 60), e.bend = 1;
+    add(&notes, e);
+    e = event(FENBY_BEND, 60, 2800, 2900, 0);
     add(&notes, e);
     add(&notes, event(FENBY_NOTE_OFF, 60, 3000, 3100, 0));
+    e = event(FENBY_BEND, 60, 3050, 3200, 0), e.bend = -1;  // of no note
+    add(&notes, e);
     fenby_notes_finish(&notes, 4000);
-    CHECK(notes.n_bends == 3 && notes.count == 2, "%zu bends, %zu notes", notes.n_bends, notes.count);
+    CHECK(notes.n_bends == 4 && notes.count == 3, "%zu bends, %zu notes", notes.n_bends, notes.count);
     write_and_read(&notes, 1000, 10, FENBY_BENDS_MPE);
-    REQUIRE(contents.count == 16, "%zu events", contents.count);
-    for (int i = 0; i < 16; i++) {
+    REQUIRE(contents.count == 23, "%zu events", contents.count);
+    for (int i = 0; i < 23; i++) {
         const midi_event *m = &contents.event[i];
         CHECK(!memcmp(m, &expected[i], sizeof *m), "%d: tick %ld, status %x, %d, %d", i, (long)m->tick, m->status,
               m->key, m->velocity);

@@ -124,7 +124,7 @@ static void test_sound(double duration_s, int key)
     fenby_plot_free(plot);
 }
 
-// Notes: their colour follows the velocity, narrow ones are still seen, those off the keyboard do no harm.
+// Notes: their colour follows the velocity, narrow ones are still seen, those off the keyboard lie at its edges.
 static void test_notes(void)
 {
     fenby_note list[] = {
@@ -143,6 +143,7 @@ static void test_notes(void)
     CHECK(red(pixel(&p, 0.95, 40)) < 40, "the note begins too early");
     CHECK(red(pixel(&p, 2.05, 40)) < 40, "the note ends too late");
     CHECK(red(pixel(&p, 3.001, 60)) > 200, "a note of no length is not seen");
+    CHECK(red(pixel(&p, 5, 21)) > 60 && red(pixel(&p, 5, 108)) > 60, "notes off the keyboard are not seen");
     CHECK(pixel(&p, 4.6, 20) == 0xffffff, "a note below A0 is drawn into the axis");
     cairo_surface_destroy(p.surface);
     fenby_plot_free(plot);
