@@ -76,6 +76,8 @@ struct fenby_note_tracker {
     key_state keys[FENBY_N_KEYS];
     int owner[N_OUTPUT_KEYS];             // the detected key that sounds there, or NOBODY
     int64_t silent_since[N_OUTPUT_KEYS];  // when the last sound there ended
+    int64_t begun[N_OUTPUT_KEYS];         // when it had begun
+    int64_t off_frame[N_OUTPUT_KEYS];     // when its note-off leaves
 };
 
 fenby_note_tracker *fenby_note_tracker_new(double rate_hz, uint32_t block_frames, const fenby_heads *heads)
@@ -114,7 +116,7 @@ static void forget_notes(fenby_note_tracker *tracker, int64_t frame)
     for (int key = 0; key < FENBY_N_KEYS; key++) tracker->keys[key].active = false;
     for (int key = 0; key < N_OUTPUT_KEYS; key++) {
         tracker->owner[key] = NOBODY;
-        tracker->silent_since[key] = frame;
+        tracker->silent_since[key] = tracker->off_frame[key] = frame;
     }
 }
 
@@ -214,6 +216,11 @@ static int output_key_of(int key, const fenby_parameters *parameters)
     return wanted;
 }
 
+static int64_t later_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 // --- one note ----------------------------------------------------------------------------------------------
 
 // Ends the active note of a key: its sound ended at sound_frame, its note-off leaves at `frame`.
@@ -230,6 +237,7 @@ static void end_note(fenby_note_tracker *tracker, int key, int64_t sound_frame, 
     k->active = false;
     tracker->owner[k->output_key] = NOBODY;
     tracker->silent_since[k->output_key] = off.sound_frame;
+    tracker->off_frame[k->output_key] = off.frame;
     tracker->n_active--;
 }
 
@@ -246,10 +254,60 @@ static int oldest_note(const fenby_note_tracker *tracker, const settings *s)
     return oldest;
 }
 
-// A note that has just begun, and does not fade as a wrong one would, is not displaced: what is left of it would be a click.
-static bool is_of_chord(const key_state *k, const settings *s)
+// What would be left of a sound that is cut there would be a click.
+static bool is_click(const fenby_note_tracker *tracker, int64_t begun, int64_t cut)
 {
-    return s->now_hops - k->start_hop < CHORD_HOPS && k->low_hops == 0;
+    return (double)(cut - begun) < CHORD_HOPS * tracker->hop_frames;
+}
+
+// A note that has just begun, and does not fade as a wrong one would, is not displaced by one that begins at `onset`.
+static bool is_of_chord(const fenby_note_tracker *tracker, const key_state *k, int64_t onset, const settings *s)
+{
+    const bool has_begun_now = s->now_hops - k->start_hop < CHORD_HOPS;
+    return k->low_hops == 0 && (has_begun_now || is_click(tracker, k->sound_frame, onset));
+}
+
+// The note of an output key has been ended, but later than this one begins.
+static bool is_ending(const fenby_note_tracker *tracker, int key, const fenby_event *on)
+{
+    return tracker->owner[key] == NOBODY &&
+           (tracker->silent_since[key] > on->sound_frame || tracker->off_frame[key] > on->frame);
+}
+
+static uint32_t n_ending_notes(const fenby_note_tracker *tracker, const fenby_event *on)
+{
+    uint32_t n = 0;
+    for (int key = 0; key < N_OUTPUT_KEYS; key++) n += is_ending(tracker, key, on);
+    return n;
+}
+
+static void place_onset(fenby_event *on, int64_t sound_frame, const settings *s)
+{
+    on->sound_frame = sound_frame;
+    on->frame = s->tight ? later_of(sound_frame + s->latency_frames, s->earliest_frame) : s->earliest_frame;
+}
+
+// False if it has left.
+static bool hasten_end(fenby_note_tracker *tracker, int key, int64_t sound_frame, int64_t frame)
+{
+    const int64_t off_frame = fenby_schedule_hasten(tracker->schedule, key, frame, sound_frame);
+    if (off_frame < 0) return false;
+    if (tracker->silent_since[key] > sound_frame) tracker->silent_since[key] = sound_frame;
+    tracker->off_frame[key] = off_frame;
+    return true;
+}
+
+// Ends are decided later than the onsets after them. Where voices are scarce they are drawn to the next note, or it to them.
+static void cut_ending_notes(fenby_note_tracker *tracker, fenby_event *on, const settings *s)
+{
+    for (int key = 0; key < N_OUTPUT_KEYS; key++) {
+        if (!is_ending(tracker, key, on)) continue;
+        const bool is_cut = !is_click(tracker, tracker->begun[key], on->sound_frame) &&
+                            hasten_end(tracker, key, on->sound_frame, on->frame);
+        const int64_t earliest = later_of(on->frame, tracker->off_frame[key]);
+        if (!is_cut) place_onset(on, later_of(on->sound_frame, tracker->silent_since[key]), s);
+        on->frame = later_of(on->frame, earliest);
+    }
 }
 
 // In semitones; the old one where nothing tells.
@@ -308,36 +366,39 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     k->armed = false;
     k->peak = k->least = 0;
     const int output_key = output_key_of(key, parameters), rival = tracker->owner[output_key];
-    if (rival != NOBODY && rival != key && is_of_chord(&tracker->keys[rival], s)) return;
     if (!fenby_schedule_has_room(tracker->schedule)) return;
 
     // No sound begins before the last one of its output key has ended.
     const int64_t earliest_sound =
         rival == NOBODY ? tracker->silent_since[output_key] : tracker->keys[rival].sound_frame + 1;
     const double age_hops = onset_age_hops(posteriors, key, s);
-    const double onset = time->end_frame - fmax(age_hops - FENBY_EARLY_HOPS, 0) * tracker->hop_frames;
+    const double heard = time->end_frame - fmax(age_hops - FENBY_EARLY_HOPS, 0) * tracker->hop_frames;
     // The same onset: a head tells of it early, while it still rises, and again in time.
-    if (k->active && onset - (double)k->sound_frame < apart_hops * tracker->hop_frames) return;
+    if (k->active && heard - (double)k->sound_frame < apart_hops * tracker->hop_frames) return;
+    int64_t onset = heard > (double)earliest_sound ? llround(heard) : earliest_sound;
+    if (rival != NOBODY && rival != key && is_of_chord(tracker, &tracker->keys[rival], onset, s)) return;
+
+    const uint32_t most = (uint32_t)parameters->value[FENBY_MAXIMUM_POLYPHONY];
+    const uint32_t others = tracker->n_active - k->active - (rival != NOBODY && rival != key);
+    const int displaced = others >= most ? oldest_note(tracker, s) : NOBODY;
+    if (others >= most) {
+        if (displaced == NOBODY || is_of_chord(tracker, &tracker->keys[displaced], onset, s)) return;
+        onset = later_of(onset, tracker->keys[displaced].sound_frame + 1);
+    }
+
     fenby_event on = {
-        .sound_frame = onset > (double)earliest_sound ? llround(onset) : earliest_sound,
         .bend = pitch_of(posteriors, key, 0),
         .type = FENBY_NOTE_ON,
         .key = (uint8_t)output_key,
         .velocity = velocity_of(tracker, posteriors, key, age_hops, parameters),
     };
-    on.frame = s->tight ? on.sound_frame + s->latency_frames : s->earliest_frame;
-    if (on.frame < s->earliest_frame) {
-        on.frame = s->earliest_frame;
-        on.late = 1;
-    }
-
+    place_onset(&on, onset, s);
+    if (displaced != NOBODY) on.frame = later_of(on.frame, tracker->keys[displaced].on_frame + 1);
+    if (others + n_ending_notes(tracker, &on) >= most) cut_ending_notes(tracker, &on, s);
+    on.late = s->tight && on.frame > on.sound_frame + s->latency_frames;
     if (k->active) end_note(tracker, key, on.sound_frame, on.frame);
     if (tracker->owner[output_key] != NOBODY) end_note(tracker, rival, on.sound_frame, on.frame);
-    if (tracker->n_active >= (uint32_t)parameters->value[FENBY_MAXIMUM_POLYPHONY]) {
-        const int oldest = oldest_note(tracker, s);
-        if (oldest == NOBODY || is_of_chord(&tracker->keys[oldest], s)) return;
-        end_note(tracker, oldest, on.sound_frame, on.frame);
-    }
+    if (displaced != NOBODY && tracker->keys[displaced].active) end_note(tracker, displaced, on.sound_frame, on.frame);
     fenby_schedule_add(tracker->schedule, &on);
     *k = (key_state){
         .active = true,
@@ -349,6 +410,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
         .bend = on.bend,
     };
     tracker->owner[output_key] = key;
+    tracker->begun[output_key] = on.sound_frame;
     tracker->n_active++;
 }
 

@@ -7,7 +7,7 @@
 enum { N_KEYS = 128 };
 
 struct fenby_schedule {
-    fenby_event *events;  // [capacity]: `count` of them from `first` on, by frame, equal frames as they came
+    fenby_event *events;  // [capacity]: `count` of them from `first` on, by frame; at equal frames ends first, else as they came
     size_t capacity, first, count;
     size_t open;               // note-ons added whose note-off was not: room is kept for it
     int64_t skipped_frame;     // of the last event that came out
@@ -49,6 +49,12 @@ bool fenby_schedule_has_room(const fenby_schedule *schedule)
     return schedule->count + schedule->open + 2 <= schedule->capacity;
 }
 
+static bool comes_before(const fenby_event *event, const fenby_event *other)
+{
+    if (event->frame != other->frame) return event->frame < other->frame;
+    return event->type == FENBY_NOTE_OFF && other->type == FENBY_NOTE_ON && event->key != other->key;
+}
+
 static void insert(fenby_schedule *schedule, const fenby_event *event)
 {
     if (schedule->first + schedule->count == schedule->capacity) {
@@ -56,7 +62,7 @@ static void insert(fenby_schedule *schedule, const fenby_event *event)
         schedule->first = 0;
     }
     fenby_event *place = schedule->events + schedule->first + schedule->count++;
-    for (; place > schedule->events + schedule->first && place[-1].frame > event->frame; place--)
+    for (; place > schedule->events + schedule->first && comes_before(event, place - 1); place--)
         place[0] = place[-1];
     *place = *event;
 }
@@ -88,6 +94,25 @@ void fenby_schedule_add(fenby_schedule *schedule, fenby_event *event)
     if (event->type == FENBY_NOTE_ON) schedule->open++;
     if (event->type == FENBY_NOTE_OFF) schedule->open--;
     insert(schedule, event);
+}
+
+int64_t fenby_schedule_hasten(fenby_schedule *schedule, int key, int64_t frame, int64_t sound_frame)
+{
+    fenby_event *const events = schedule->events + schedule->first;
+    size_t at = schedule->count;
+    while (at > 0 && events[at - 1].key != key) at--;
+    if (at == 0 || events[at - 1].type != FENBY_NOTE_OFF) return -1;
+    fenby_event off = events[--at];
+    if (frame < off.frame) off.frame = frame;
+    if (sound_frame < off.sound_frame) off.sound_frame = sound_frame;
+
+    schedule->count--;
+    memmove(events + at, events + at + 1, (schedule->count - at) * sizeof *events);
+    while (at > 0 && events[at - 1].key != key) at--;
+    schedule->key_frame[key] = at > 0 ? events[at - 1].frame : schedule->skipped_frame;
+    schedule->open++;
+    fenby_schedule_add(schedule, &off);
+    return off.frame;
 }
 
 bool fenby_schedule_peek(const fenby_schedule *schedule, int64_t horizon, fenby_event *event)

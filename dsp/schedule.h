@@ -32,6 +32,10 @@ bool fenby_schedule_has_room(const fenby_schedule *schedule);
 // note-on to a key that is not sounding; a note-on and a bend need _has_room.
 void fenby_schedule_add(fenby_schedule *schedule, fenby_event *event);
 
+// Lets the last event of a key, if that is a note-off which has not come out, leave by `frame`, its sound ended by
+// `sound_frame`, but not before the event before it. Returns when it leaves, -1 if there is none.
+int64_t fenby_schedule_hasten(fenby_schedule *schedule, int key, int64_t frame, int64_t sound_frame);
+
 // The next event whose frame lies before `horizon`: the caller promises to add nothing earlier than that later.
 // It stays until _skip.
 bool fenby_schedule_peek(const fenby_schedule *schedule, int64_t horizon, fenby_event *event);

@@ -77,6 +77,7 @@ void fenby_notes_finish(fenby_notes *notes, int64_t end_frame)
 {
     for (uint8_t key = 0; key < 128; key++) end_note(notes, key, end_frame);
     if (notes->count) qsort(notes->note, notes->count, sizeof *notes->note, by_onset);
+    while (notes->count && notes->note[notes->count - 1].onset_frame >= end_frame) notes->count--;
     cut_overlaps(notes);
 }
 

@@ -38,7 +38,8 @@ typedef struct {
 // Takes the next event of the engine. A list of zeros is an empty one.
 bool fenby_notes_add(fenby_notes *notes, const fenby_event *event);
 
-// After the last event: sorts by onset, then key, and sees to it that a key's notes do not overlap.
+// After the last event: sorts by onset, then key, drops what begins after the end, in the silence that the engine hears
+// there, and sees to it that a key's notes do not overlap.
 void fenby_notes_finish(fenby_notes *notes, int64_t end_frame);
 
 void fenby_notes_free(fenby_notes *notes);

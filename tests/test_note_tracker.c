@@ -484,6 +484,50 @@ static void test_polyphony(void)
     bench_close(&b);
 }
 
+// Ends are decided later than onsets: what is heard, and the sound that is told of, keep to the number nevertheless, and no
+// note is cut to a click.
+static void test_polyphony_is_kept(int most)
+{
+    bench b;
+    bench_open(&b, 128);
+    b.parameters.value[FENBY_MAXIMUM_POLYPHONY] = (float)most;
+    b.parameters.value[FENBY_MODE] = FENBY_MODE_STUDIO;
+    b.parameters.value[FENBY_TIMING] = FENBY_TIMING_TIGHT;
+    b.parameters.value[FENBY_MINIMUM_LENGTH] = 30;
+    b.with_age = true;
+    unsigned long long random = 11;
+    int sounding = 0, at_once = 0, n_notes = 0, n_overlaps = 0, n_clicks = 0;
+    int64_t begun[128] = {0}, ended[128] = {0};
+    int struck_at[FENBY_N_KEYS] = {0};
+    for (int hop = 0; hop < 20000; hop++) {
+        for (int key = 0; key < FENBY_N_KEYS; key++) {
+            const bool struck = test_random(&random) < 0.003;
+            b.onset[key][2] = struck ? 0.9f : 0;
+            b.onset_age[key][2] = (float)(6 + 5 * test_random(&random));
+            if (struck) struck_at[key] = hop;
+            b.sounding[key] = hop - struck_at[key] < 12 || test_random(&random) < 0.95 ? 0.9f : 0;
+        }
+        b.n_events = 0;
+        step(&b);
+        for (const fenby_event *e = b.events; e < b.events + b.n_events; e++) {
+            const bool on = e->type == FENBY_NOTE_ON;
+            sounding += on ? 1 : -1;
+            at_once = sounding > at_once ? sounding : at_once;
+            *(on ? &begun[e->key] : &ended[e->key]) = e->sound_frame;
+            if (!on) n_clicks += (double)(e->sound_frame - begun[e->key]) < 2 * hop_frames;
+            int others = 0;
+            for (int key = 0; key < 128; key++)
+                others += key != e->key && (begun[key] > ended[key] || ended[key] > e->sound_frame);
+            n_overlaps += on && others >= most;
+            n_notes += on;
+        }
+    }
+    CHECK(n_notes > 2000, "%d notes", n_notes);
+    CHECK(at_once == most && n_overlaps == 0, "%d at once, %d notes begin while %d sound", at_once, n_overlaps, most);
+    CHECK(n_clicks == 0, "%d clicks of %d notes", n_clicks, n_notes);
+    bench_close(&b);
+}
+
 static void test_modes(void)
 {
     for (int mode = 0; mode < FENBY_N_MODES; mode++) {
@@ -944,6 +988,39 @@ static void test_schedule(void)
     fenby_schedule_free(s);
 }
 
+static void test_hasten(void)
+{
+    fenby_schedule *s = fenby_schedule_new(16);
+    REQUIRE(s, "no memory");
+    fenby_event on = event_of(FENBY_NOTE_ON, 60, 100), other = event_of(FENBY_NOTE_ON, 62, 300), out;
+    fenby_event bend = event_of(FENBY_BEND, 60, 200), off = event_of(FENBY_NOTE_OFF, 60, 400);
+    fenby_schedule_add(s, &on);
+    CHECK(fenby_schedule_hasten(s, 60, 50, 50) == -1, "a note that has not been ended");
+    off.sound_frame = 390;
+    fenby_schedule_add(s, &bend);
+    fenby_schedule_add(s, &off);
+    fenby_schedule_add(s, &other);
+    CHECK_FRAME(fenby_schedule_hasten(s, 60, 500, 500), 400);  // not later
+    CHECK_FRAME(fenby_schedule_hasten(s, 60, 150, 140), 150);  // overtakes the bend
+    static const fenby_event expected[] = {{.frame = 100, .key = 60, .type = FENBY_NOTE_ON},
+                                           {.frame = 150, .key = 60, .type = FENBY_NOTE_OFF, .sound_frame = 140},
+                                           {.frame = 300, .key = 62, .type = FENBY_NOTE_ON}};
+    for (int i = 0; i < 3; i++) {
+        REQUIRE(fenby_schedule_peek(s, 1000, &out), "event %d is lost", i);
+        CHECK_FRAME(out.frame, expected[i].frame);
+        CHECK_FRAME(out.sound_frame, expected[i].sound_frame);
+        CHECK(out.key == expected[i].key && out.type == expected[i].type, "event %d: key %d, type %d", i, out.key, out.type);
+        fenby_schedule_skip(s);
+    }
+    CHECK(fenby_schedule_hasten(s, 60, 0, 0) == -1, "it has come out");
+    CHECK(!fenby_schedule_peek(s, 1000, &out), "one more");
+    off = event_of(FENBY_NOTE_OFF, 62, 900);
+    fenby_schedule_add(s, &off);
+    CHECK_FRAME(fenby_schedule_hasten(s, 62, 0, 0), 301);  // a frame long at least
+    CHECK(fenby_schedule_peek(s, 1000, &out) && out.frame == 301, "leaves at %ld", (long)out.frame);
+    fenby_schedule_free(s);
+}
+
 // --- all promises at once ----------------------------------------------------------------------------------
 
 static void drain_to(fenby_note_tracker *tracker, witness *w)
@@ -1032,6 +1109,7 @@ static void test_all(void)
     test_threshold_of_key();
     test_gate();
     test_polyphony();
+    for (int most = 1; most <= 3; most++) test_polyphony_is_kept(most);
     test_modes();
     test_release();
     test_note_threshold();
@@ -1048,6 +1126,7 @@ static void test_all(void)
     for (int mode = 0; mode < FENBY_N_MODES; mode++) test_bends_and_restrikes(mode);
     test_early_head();
     test_schedule();
+    test_hasten();
     test_promises(0, 1);
     test_promises(8192, 2);
 }

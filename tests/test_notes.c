@@ -43,6 +43,7 @@ static fenby_notes example(void)
     add(&notes, event(FENBY_NOTE_ON, 60, 4900, 6000, 90));   // struck again before the end as it was placed
     add(&notes, event(FENBY_NOTE_OFF, 127, 1500, 6500, 0));  // an end before its start
     add(&notes, event(FENBY_NOTE_OFF, 61, 6000, 7000, 0));   // nothing sounds there
+    add(&notes, event(FENBY_NOTE_ON, 70, 8000, 8100, 9));    // in the silence behind the recording
     fenby_notes_finish(&notes, 8000);                        // 0 and 60 sound to the end
     return notes;
 }
@@ -172,7 +173,7 @@ static void test_anything(void)
             add(&notes, event(type, key, frame - (int64_t)(3000 * test_random(&random)), frame, velocity));
             n_on += type == FENBY_NOTE_ON;
         }
-        fenby_notes_finish(&notes, frame);
+        fenby_notes_finish(&notes, frame + 1);
         CHECK(notes.count == (size_t)n_on, "%zu notes of %d", notes.count, n_on);
         size_t n_unsorted = 0;
         for (size_t i = 1; i < notes.count; i++)
