@@ -218,10 +218,36 @@ static double part_in_log(const fenby_audio_file *file)
     return 1;
 }
 
-// libsndfile guesses the length of an MP3 file of varying bit rate that lacks a Xing header, and stops there.
+// Where the first MP3 frame begins: behind the ID3v2 tags, whose sizes have 7 bits a byte and leave out head and foot.
+static off_t first_mp3_frame(int descriptor)
+{
+    enum { HEAD = 10, HAS_FOOT = 0x10 };
+    unsigned char head[HEAD];
+    off_t at = 0;
+    while (pread(descriptor, head, HEAD, at) == HEAD && !memcmp(head, "ID3", 3)) {
+        at += HEAD + (head[5] & HAS_FOOT ? HEAD : 0);
+        at += (head[6] & 0x7f) << 21 | (head[7] & 0x7f) << 14 | (head[8] & 0x7f) << 7 | (head[9] & 0x7f);
+    }
+    return at;
+}
+
+// Of an MP3 file only a tag in its first frame says how long it is, within what a frame has before its sound (4 + 2 +
+// 32 bytes at most); without it libsndfile guesses. All other headers say it.
+static bool tells_length(const fenby_audio_file *file)
+{
+    static const char *const tags[] = {"Xing", "Info", "VBRI"};
+    unsigned char frame[44];
+    if (type_of(file) != SF_FORMAT_MPEG) return true;
+    const ssize_t size = pread(file->descriptor, frame, sizeof frame, first_mp3_frame(file->descriptor));
+    for (int i = 0; i < 3; i++)
+        if (size > 0 && memmem(frame, (size_t)size, tags[i], strlen(tags[i]))) return true;
+    return false;
+}
+
+// An MP3 file of varying bit rate for which libsndfile's guess is too short: it stops there.
 static bool is_misjudged(const fenby_audio_file *file)
 {
-    return type_of(file) == SF_FORMAT_MPEG && lseek(file->descriptor, 0, SEEK_CUR) < file->n_bytes * 9 / 10;
+    return !tells_length(file) && lseek(file->descriptor, 0, SEEK_CUR) < file->n_bytes * 9 / 10;
 }
 
 // Ogg: libsndfile takes it for whole wherever it ends, and reads only the first of several recordings.
@@ -277,7 +303,7 @@ const char *fenby_audio_file_damage(fenby_audio_file *file)
 {
     const double seconds = (double)file->n_read / file->info.samplerate;
     const double part_by_log = part_in_log(file), promised = (double)fenby_audio_file_frames(file);
-    const double part = file->n_read < promised ? (double)file->n_read / promised : part_by_log;
+    const double part = file->n_read < promised && tells_length(file) ? (double)file->n_read / promised : part_by_log;
     const char *const reason = type_of(file) == SF_FORMAT_OGG ? ogg_damage(file) : NULL;
     // A large file whose header promises no sound is what a recorder leaves that crashed.
     const bool is_mute = file->n_read == 0 && (part < 1 || file->info.frames != 0 || file->n_bytes > 1 << 16);

@@ -48,17 +48,27 @@ static float tone(int64_t frame, int channel)
     return (float)(0.5 * sin(2 * M_PI * 220 * (channel + 1) * (double)frame / SECOND));
 }
 
-static void write_sound(const char *name, int format, int n_channels, int rate_hz, int64_t n_frames)
+static SNDFILE *create_sound(const char *name, int format, int n_channels, int rate_hz)
 {
     SF_INFO info = {.samplerate = rate_hz, .channels = n_channels, .format = format};
     SNDFILE *sound = sf_open(path_of(name), SFM_WRITE, &info);
     REQUIRE(sound, "%s: %s", name, sf_strerror(NULL));
+    return sound;
+}
+
+static void write_tones(SNDFILE *sound, int n_channels, int64_t n_frames)
+{
     float frame[FENBY_MAXIMUM_CHANNELS + 1];
     for (int64_t i = 0; i < n_frames; i++) {
         for (int c = 0; c < n_channels; c++) frame[c] = tone(i, c);
         sf_writef_float(sound, frame, 1);
     }
     sf_close(sound);
+}
+
+static void write_sound(const char *name, int format, int n_channels, int rate_hz, int64_t n_frames)
+{
+    write_tones(create_sound(name, format, n_channels, rate_hz), n_channels, n_frames);
 }
 
 static void write_bytes(const char *name, const void *bytes, size_t size)
@@ -267,6 +277,57 @@ static void test_ogg(void)
     }
 }
 
+// The length of an MPEG-1, layer III frame.
+static size_t mp3_frame_size(const unsigned char *head)
+{
+    static const int kbit_s[] = {0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0};
+    static const int rates_hz[] = {44100, 48000, 32000, 1};
+    REQUIRE(head[0] == 0xff && (head[1] & 0xfe) == 0xfa, "no frame of MPEG-1, layer III: %02x%02x", head[0], head[1]);
+    return (size_t)(144000 * kbit_s[head[2] >> 4] / rates_hz[head[2] >> 2 & 3] + (head[2] >> 1 & 1));
+}
+
+static void check_mp3(const char *what, const unsigned char *bytes, size_t size, int64_t least, const char *expected)
+{
+    write_bytes("what.mp3", bytes, size);
+    fenby_audio_file *file = open_sound("what.mp3", 1);
+    const int64_t n = read_all(file, samples, N_FRAMES + 10000);
+    const char *const damage = fenby_audio_file_damage(file);
+    CHECK(n >= least, "%s: %ld frames", what, (long)n);
+    if (expected) CHECK(damage && strstr(damage, expected), "%s: it says %s", what, damage);
+    else CHECK(!damage, "%s: %s", what, damage);
+    fenby_audio_file_close(file);
+}
+
+// Without a Xing or Info tag in its first frame, as sox writes them, an MP3 file does not say how long it is: it is whole
+// wherever it ends. With pictures before or after the sound libsndfile's guess is far too long; with a varying bit rate
+// it may be too short.
+static void test_mp3_without_tag(void)
+{
+    static unsigned char bytes[1 << 20];
+    static const unsigned char id3[] = {'I', 'D', '3', 4, 0, 0, 0, 0, 0x20, 0};  // 4096 bytes
+    enum { ART = sizeof id3 + 4096, MOST = sizeof bytes - 2 * ART, LEAST = N_FRAMES - 2 * 1152 };
+    unsigned char *const sound = bytes + ART;
+    memcpy(bytes, id3, sizeof id3);
+    SNDFILE *const constant = create_sound("constant.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 2, SECOND);
+    sf_command(constant, SFC_SET_BITRATE_MODE, &(int){SF_BITRATE_MODE_CONSTANT}, sizeof(int));
+    write_tones(constant, 2, N_FRAMES);
+    size_t size = read_bytes("constant.mp3", sound, MOST), tag_size = mp3_frame_size(sound);
+    REQUIRE(memmem(sound, tag_size, "Info", 4), "constant.mp3 has no tag");
+    check_mp3("cut, behind art", bytes, ART + size / 2, N_FRAMES / 4, "s, expected 2.5 s");
+    size -= tag_size;
+    memmove(sound, sound + tag_size, size);
+    check_mp3("without a tag", sound, size, LEAST, NULL);
+    check_mp3("without a tag, behind art", bytes, ART + size, LEAST, NULL);
+    check_mp3("without a tag, cut", sound, size / 2, N_FRAMES / 4, NULL);
+    memcpy(sound + size, "APETAGEX", 8);
+    check_mp3("without a tag, before an APE tag", sound, size + 2000, LEAST, NULL);
+
+    size = read_bytes("a.mp3", sound, MOST);
+    tag_size = mp3_frame_size(sound);
+    check_mp3("of varying bit rate, without a tag", sound + tag_size, size - tag_size, 1152,
+              "has no Xing header, only ");
+}
+
 // A W64 file says how long it is in 64 bits: 5 GiB are a length like any other, and not the mark of a stream.
 static void test_cut_large(void)
 {
@@ -406,6 +467,7 @@ int main(void)
     test_zero_length();
     test_cut();
     test_ogg();
+    test_mp3_without_tag();
     test_cut_large();
     test_generous_size();
     test_corrupt();
