@@ -16,6 +16,7 @@
 
 static const char *const endings[FENBY_N_OUTPUTS] = {".mid", ".csv", ".png"};
 static const char *const option_names[FENBY_N_OUTPUTS] = {"-o", "--csv", "--plot"};
+static const char *const output_names[FENBY_N_OUTPUTS] = {"MIDI file", "table", "picture"};
 
 // --- inputs --------------------------------------------------------------------------------------------------
 
@@ -40,16 +41,20 @@ static bool add_input(fenby_jobs *jobs, const char *folder, const char *slash, c
     return true;
 }
 
-// Hidden ones are none: macOS leaves a "._song.wav" beside each song.wav that it copies.
-static int is_sound_file(const struct dirent *entry)
+static bool is_sound_name(const char *name)
 {
     static const char *const sounds[] = {".wav", ".flac", ".ogg",  ".oga", ".opus", ".mp3", ".aiff", ".aif",
                                          ".aifc", ".w64", ".rf64", ".caf", ".au",   ".snd"};
-    const char *const dot = strrchr(entry->d_name, '.');
-    if (!dot || *entry->d_name == '.') return 0;
-    for (size_t i = 0; i < sizeof sounds / sizeof *sounds; i++)
-        if (!strcasecmp(dot, sounds[i])) return 1;
-    return 0;
+    const char *const dot = strrchr(name, '.');
+    for (size_t i = 0; dot && i < sizeof sounds / sizeof *sounds; i++)
+        if (!strcasecmp(dot, sounds[i])) return true;
+    return false;
+}
+
+// Hidden ones are none: macOS leaves a "._song.wav" beside each song.wav that it copies.
+static int is_sound_file(const struct dirent *entry)
+{
+    return *entry->d_name != '.' && is_sound_name(entry->d_name);
 }
 
 // Whoever reads a pipe may wait for ever: it is read where it was named, not where it was found.
@@ -200,6 +205,13 @@ static bool folder_is_writable(const char *path)
     return !access(folder, W_OK);
 }
 
+// Where an option's value was forgotten the next file, a recording, is taken for it.
+static bool is_recording(const char *path)
+{
+    struct stat status;
+    return is_sound_name(path) && !stat(path, &status) && S_ISREG(status.st_mode);
+}
+
 // False when memory is short.
 static bool set_outputs(place_list *places, fenby_job *job, const char *const wanted[FENBY_N_OUTPUTS])
 {
@@ -213,6 +225,8 @@ static bool set_outputs(place_list *places, fenby_job *job, const char *const wa
         if (!owner) return false;
         if (owner->path != path)
             describe_owner(owner, path, job);
+        else if (is_recording(path))
+            snprintf(error, sizeof job->error, "%s: is a recording, expected a name for the %s", path, output_names[i]);
         else if (!folder_is_writable(path))
             snprintf(error, sizeof job->error, "%s: cannot be written: %s", path, strerror(errno));
     }

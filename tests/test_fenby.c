@@ -529,6 +529,12 @@ static void test_bad_outputs(void)
                   "music.wav: its output x.mid is one of music.wav already");
     check_refused(1, "$F $M -q album/one.WAV album/../album/one.WAV -o once/",
                   "album/../album/one.WAV: its output once/one.mid is one of album/one.WAV already");
+    // An option's value was forgotten.
+    RUNS("cp music.wav kept.wav");
+    check_refused(1, "$F $M --plot kept.wav music.wav", "kept.wav: is a recording, expected a name for the picture");
+    check_refused(1, "$F $M --csv ./kept.wav music.wav", "./kept.wav: is a recording, expected a name for the table");
+    check_refused(1, "$F $M music.wav -o kept.wav", "kept.wav: is a recording, expected a name for the MIDI file");
+    CHECK(are_equal("kept.wav", "music.wav"), "the recording was overwritten");
     check_refused(1, "mkdir -p bare && $F $M bare", "bare: no sound files in this folder");
     const int status = run("$F $M music.wav -o /proc/no.mid");
     CHECK(status == 1 && strstr(errors, "/proc/no.mid: cannot be written"), "exit %d: %s", status, errors);
