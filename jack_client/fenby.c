@@ -213,7 +213,7 @@ static bool write_outputs(const transcription *t, char *error)
 static bool fills_standard_output(const fenby_job *job)
 {
     for (int kind = 0; kind < FENBY_N_OUTPUTS; kind++)
-        if (job->outputs[kind] && !strcmp(job->outputs[kind], FENBY_STANDARD_OUTPUT)) return true;
+        if (job->outputs[kind] && fenby_output_file_descriptor(job->outputs[kind]) == STDOUT_FILENO) return true;
     return false;
 }
 

@@ -195,16 +195,6 @@ static void describe_owner(const place *owner, const char *path, fenby_job *job)
         snprintf(job->error, sizeof job->error, "%s: its output %s is one of %s already", input, path, other);
 }
 
-// Found before the work, not after it: a folder that is not there or cannot be written to.
-static bool folder_is_writable(const char *path)
-{
-    struct stat status;
-    char folder[PATH_MAX];
-    if (!strcmp(path, FENBY_STANDARD_OUTPUT) || (!stat(path, &status) && !S_ISREG(status.st_mode))) return true;
-    split_path(path, folder);
-    return !access(folder, W_OK);
-}
-
 // Where an option's value was forgotten the next file, a recording, is taken for it.
 static bool is_recording(const char *path)
 {
@@ -227,7 +217,7 @@ static bool set_outputs(place_list *places, fenby_job *job, const char *const wa
             describe_owner(owner, path, job);
         else if (is_recording(path))
             snprintf(error, sizeof job->error, "%s: is a recording, expected a name for the %s", path, output_names[i]);
-        else if (!folder_is_writable(path))
+        else if (!fenby_output_file_is_writable(path))
             snprintf(error, sizeof job->error, "%s: cannot be written: %s", path, strerror(errno));
     }
     return true;
@@ -300,7 +290,7 @@ bool fenby_job_is_done(const fenby_job *job)
     for (int i = 0; i < FENBY_N_OUTPUTS; i++) {
         const char *const path = job->outputs[i];
         if (!path) continue;
-        if (!strcmp(path, FENBY_STANDARD_OUTPUT) || stat(path, &status) || !S_ISREG(status.st_mode)) return false;
+        if (fenby_output_file_descriptor(path) >= 0 || stat(path, &status) || !S_ISREG(status.st_mode)) return false;
     }
     return true;
 }

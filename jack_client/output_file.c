@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,23 +42,61 @@ static FILE *open_temporary(fenby_output_file *output)
     return NULL;
 }
 
+int fenby_output_file_descriptor(const char *path)
+{
+    static const char *const names[] = {"/dev/stdin", FENBY_STANDARD_OUTPUT, "/dev/stderr"};
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(path, names[i])) return i;
+    for (int i = 0; i < 2; i++) {
+        const size_t length = strlen(folders[i]);
+        const char *const number = path + length;
+        if (!strncmp(path, folders[i], length) && *number && !number[strspn(number, "0123456789")]) return atoi(number);
+    }
+    return -1;
+}
+
+static bool folder_is_writable(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *const slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
+    return !access(folder, W_OK);
+}
+
+// A file is replaced by its folder's rights, but who may not write it is to leave it; a link to nothing stays what it is.
+bool fenby_output_file_is_writable(const char *path)
+{
+    char file[PATH_MAX];
+    struct stat status;
+    if (fenby_output_file_descriptor(path) >= 0) return true;
+    if (stat(path, &status)) return errno == ENOENT && lstat(path, &status) && folder_is_writable(path);
+    if (S_ISDIR(status.st_mode)) errno = EISDIR;
+    if (!S_ISREG(status.st_mode)) return !S_ISDIR(status.st_mode);
+    return !access(path, W_OK) && realpath(path, file) && folder_is_writable(file);
+}
+
+// A pipe gets all of it at the close: until then it is kept in memory, for there may be no folder to write to.
+static FILE *open_memory(void)
+{
+    const int descriptor = memfd_create("fenby", MFD_CLOEXEC);
+    return descriptor >= 0 ? fdopen(descriptor, "w+") : NULL;
+}
+
 bool fenby_output_file_open(fenby_output_file *output, const char *path, char *error, size_t error_size)
 {
-    // Who gave us standard output may write to it before and after us: it must stay the same file.
-    const bool is_standard = !strcmp(path, FENBY_STANDARD_OUTPUT);
+    // Who gave us a descriptor may write to it before and after us: it must stay the same file.
+    const int descriptor = fenby_output_file_descriptor(path);
     struct stat status;
-    const bool exists = !is_standard && !stat(path, &status);
+    const bool exists = descriptor < 0 && !stat(path, &status);
     *output = (fenby_output_file){0};
-    if (exists && S_ISDIR(status.st_mode)) {
-        errno = EISDIR;
-        return fail(path, "written", error, error_size);
-    }
+    if (!fenby_output_file_is_writable(path)) return fail(path, "written", error, error_size);
     // A symbolic link is followed, so that the file it points to is replaced and the link stays.
     if (!exists || !realpath(path, output->path))
         snprintf(output->path, sizeof output->path, "%s", path);
-    if (is_standard || (exists && !S_ISREG(status.st_mode))) {
-        output->pipe = is_standard ? fdopen(dup(STDOUT_FILENO), "w") : fopen(path, "w");
-        output->file = output->pipe ? tmpfile() : NULL;
+    if (descriptor >= 0 || (exists && !S_ISREG(status.st_mode))) {
+        output->pipe = descriptor >= 0 ? fdopen(dup(descriptor), "w") : fopen(path, "w");
+        output->file = output->pipe ? open_memory() : NULL;
     } else {
         output->file = open_temporary(output);
     }

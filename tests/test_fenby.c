@@ -263,6 +263,13 @@ static void test_pipes(void)
          " { echo header && cat a.mid && echo end; } | cmp - within.txt");
     RUNS("echo header > more.csv && $F $M -q music.wav -o d.mid --csv - >> more.csv &&"
          " { echo header && cat a.csv; } | cmp - more.csv");
+    static const char *const appended[] = {"/dev/stdout >>", "/dev/fd/1 >>", "/proc/self/fd/1 >>", "/dev/fd/3 3>>",
+                                           "/dev/stderr 2>>"};
+    for (int i = 0; i < 5; i++)
+        RUNS("echo header > more.csv && $F $M -q music.wav -o d.mid --csv %s more.csv &&"
+             " { echo header && cat a.csv; } | cmp - more.csv", appended[i]);
+    CHECK(run("$F $M music.wav -o d.mid --csv /dev/fd/1 | cmp - a.csv") == 0, "the summary is in the table");
+    check_refused(1, "$F $M -q music.wav -o d.mid --csv /dev/fd/77", "/dev/fd/77: cannot be written: Bad file descriptor");
     RUNS("mkfifo pipe && { cat pipe > from_pipe.mid & } && $F $M -q music.wav -o pipe && wait");
     CHECK(are_equal("a.mid", "from_pipe.mid"), "a pipe gives another MIDI file");
     RUNS("$F $M -q music.wav -o d.mid --csv - | cmp - a.csv");
@@ -320,6 +327,9 @@ static void test_places(void)
     struct stat status;
     CHECK(!lstat(path_of("link.mid"), &status) && S_ISLNK(status.st_mode), "the link was replaced");
     check_midi("real.mid");
+    check_refused(1, "ln -s nothing.mid lost.mid && $F $M -q music.wav -o lost.mid",
+                  "lost.mid: cannot be written: No such file or directory");
+    CHECK(!lstat(path_of("lost.mid"), &status) && S_ISLNK(status.st_mode), "the link to nothing was replaced");
 
     // A file that fails is reported, the others go on.
     const int exit_status = run("$F $M missing.wav music.wav text.wav album/two.flac -o rest/");
@@ -540,6 +550,19 @@ static void test_bad_outputs(void)
     CHECK(status == 1 && strstr(errors, "/proc/no.mid: cannot be written"), "exit %d: %s", status, errors);
 }
 
+// Who may write to a folder could replace each file in it, also those that are protected. Root may write to all.
+static void test_protected(void)
+{
+    static const char lower[] = "if [ $(id -u) = 0 ]; then set -- setpriv --reuid=65534 --clear-groups; fi; \"$@\" ./fenby";
+    RUNS("mkdir -m 777 protected && echo precious >protected/kept.mid && chmod 444 protected/kept.mid");
+    RUNS("chmod 755 . && cp $F fenby");
+    const int status = run("%s $M -q music.wav -o protected/kept.mid", lower);
+    CHECK(status == 1 && !strcmp(errors, "fenby: protected/kept.mid: cannot be written: Permission denied\n"),
+          "exit %d: %s", status, errors);
+    RUNS("echo precious | cmp - protected/kept.mid");
+    RUNS("%s $M -q music.wav -o protected/new.mid", lower);
+}
+
 // Two ways to write the name of one file, there or not, or of standard input: nothing is lost.
 static void test_other_names(void)
 {
@@ -727,6 +750,7 @@ int main(int argc, char **argv)
     test_damaged_files();
     test_bad_commands();
     test_bad_outputs();
+    test_protected();
     test_other_names();
     test_many_files();
     test_old_name();
