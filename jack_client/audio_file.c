@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK_FRAMES = 1024 };
+enum { BLOCK_FRAMES = 1024, LOG_SIZE = 4096 };
 
 struct fenby_audio_file {
     int descriptor;
@@ -23,7 +23,7 @@ struct fenby_audio_file {
     bool has_last;
     float last[FENBY_MAXIMUM_CHANNELS];  // the frame before
     double energy, mixed_energy;         // of the channels' steps from it, each on average, and of their mean's
-    char damage[128];
+    char reason[128];                    // what is wrong with it
     float *block;  // float[BLOCK_FRAMES][channels]
 };
 
@@ -64,32 +64,28 @@ static int spool(int pipe)
     return spooled;
 }
 
-// A descriptor that can seek. -1 with a reason.
-static int open_seekable(const char *path, int64_t *n_bytes, const char **reason)
+// A descriptor that can seek. NULL, or why there is none.
+static const char *open_seekable(fenby_audio_file *file, const char *path)
 {
-    int descriptor = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
     struct stat status;
-    if (descriptor >= 0 && lseek(descriptor, 0, SEEK_CUR) < 0) {
-        const int spooled = spool(descriptor);
-        const int error = errno;
-        close(descriptor);
-        descriptor = spooled;
-        errno = error;
+    file->descriptor = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+    if (file->descriptor >= 0 && lseek(file->descriptor, 0, SEEK_CUR) < 0) {
+        const int pipe = file->descriptor;
+        file->descriptor = spool(pipe);
+        snprintf(file->reason, sizeof file->reason, "cannot be copied into a temporary file in " P_tmpdir ": %s",
+                 strerror(errno));
+        close(pipe);
+        if (file->descriptor < 0) return file->reason;
     }
-    *reason = strerror(errno);
-    if (descriptor < 0 || fstat(descriptor, &status)) return -1;
-    *n_bytes = status.st_size;
-    *reason = S_ISDIR(status.st_mode) ? "is a folder" : status.st_size == 0 ? "is an empty file" : NULL;
-    if (!*reason) return descriptor;
-    close(descriptor);
-    return -1;
+    if (file->descriptor < 0 || fstat(file->descriptor, &status)) return strerror(errno);
+    file->n_bytes = status.st_size;
+    return S_ISDIR(status.st_mode) ? "is a folder" : status.st_size == 0 ? "is an empty file" : NULL;
 }
 
 static const char *open_sound(fenby_audio_file *file, const char *path)
 {
-    const char *reason;
-    file->descriptor = open_seekable(path, &file->n_bytes, &reason);
-    if (file->descriptor < 0) return reason;
+    const char *const reason = open_seekable(file, path);
+    if (reason) return reason;
     const int kept = silence_stderr();
     file->sound = sf_open_fd(file->descriptor, SFM_READ, &file->info, SF_FALSE);
     restore_stderr(kept);
@@ -101,11 +97,16 @@ static const char *open_sound(fenby_audio_file *file, const char *path)
     return file->block ? NULL : "not enough memory";
 }
 
+const char *fenby_audio_file_name(const char *path)
+{
+    return strcmp(path, "-") ? path : "standard input";
+}
+
 fenby_audio_file *fenby_audio_file_open(const char *path, int channel, char *error, size_t error_size)
 {
     fenby_audio_file *file = calloc(1, sizeof *file);
     const char *const reason = file ? open_sound(file, path) : "not enough memory";
-    const char *const name = strcmp(path, "-") ? path : "standard input";
+    const char *const name = fenby_audio_file_name(path);
     if (reason) {
         snprintf(error, error_size, "%s: %s", name, reason);
     } else if (channel > file->info.channels) {
@@ -192,30 +193,48 @@ size_t fenby_audio_file_read(fenby_audio_file *file, float *samples, size_t n)
 
 // --- damage --------------------------------------------------------------------------------------------------
 
-// A WAV, AIFF, W64 or RF64 file that was cut: libsndfile corrects the length and only notes it in its log, as
-// "data : 441000 (should be 220479)"; for the last two this is the whole file's. The greatest sizes, near 2 or
-// 4 GiB where there are 32 bits, are what programs write that stream into a pipe and cannot know the length. Returns
-// how much of the promised sound is there, 1 when all of it is.
+static const char end_is_missing[] = "its end is missing";
+
+// libsndfile corrects the length of a file that was cut, and only notes it here.
+static void read_log(const fenby_audio_file *file, char log[LOG_SIZE])
+{
+    *log = 0;
+    sf_command(file->sound, SFC_GET_LOG_INFO, log, LOG_SIZE);
+}
+
+// A WAV, AIFF, IFF, W64 or RF64 file that was cut: "data : 441000 (should be 220479)"; for the last two this is the
+// whole file's. The greatest sizes, near 2 or 4 GiB where there are 32 bits, are what programs write that stream into
+// a pipe and cannot know the length (sox: 0x7f000000 in AIFF). Returns how much of the promised sound is there, 1 when
+// all of it is.
 static double part_in_log(const fenby_audio_file *file)
 {
-    char log[4096] = "";
-    sf_command(file->sound, SFC_GET_LOG_INFO, log, sizeof log);
+    char log[LOG_SIZE];
+    read_log(file, log);
     static const struct {
         const char *name;
         double streams;  // sizes from here on
         double slack;    // bytes: programs differ in what they count to the whole file
     } sizes[] = {{"data : ", 0x7fff0000, 0},
-                 {"SSND : ", 0x7fff0000, 0},
+                 {"SSND : ", 0x7f000000, 0},
+                 {"BODY : ", 0x7fff0000, 0},
                  {"Data Size   : ", 0x7fff0000, 0},
                  {"riff : ", 0x1p62, 64},
                  {"Riff size : ", 0x1p62, 64}};
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         double promised, there;
         const char *const line = strstr(log, sizes[i].name);
         if (!line || sscanf(line + strlen(sizes[i].name), "%lf (should be %lf)", &promised, &there) != 2) continue;
         if (promised < sizes[i].streams && promised > there + sizes[i].slack) return there / promised;
     }
     return 1;
+}
+
+// VOC: the log has no sizes to compare.
+static const char *voc_damage(const fenby_audio_file *file)
+{
+    char log[LOG_SIZE];
+    read_log(file, log);
+    return strstr(log, "truncated file") ? end_is_missing : NULL;
 }
 
 // Where the first MP3 frame begins: behind the ID3v2 tags, whose sizes have 7 bits a byte and leave out head and foot.
@@ -286,7 +305,7 @@ static bool begins_with_stream(int descriptor, const unsigned char *serial)
 // What its last page says; tags may follow that.
 static const char *ogg_damage(const fenby_audio_file *file)
 {
-    static const char cut[] = "its end is missing", chained[] = "it holds several recordings, one after the other";
+    static const char chained[] = "it holds several recordings, one after the other";
     enum { MOST = 2 * LONGEST_PAGE };
     unsigned char tail[MOST + MOST_SEGMENTS];
     const off_t begin = file->n_bytes > MOST ? file->n_bytes - MOST : 0;
@@ -295,7 +314,7 @@ static const char *ogg_damage(const fenby_audio_file *file)
     while (at >= 0 && !is_page(tail + at)) at--;
     if (at < 0) return NULL;
     memset(tail + size, 0xff, MOST_SEGMENTS);  // the lengths, where they were cut off
-    if (!(tail[at + PAGE_FLAGS] & ENDS_STREAM) || at + page_size(tail + at) > size) return cut;
+    if (!(tail[at + PAGE_FLAGS] & ENDS_STREAM) || at + page_size(tail + at) > size) return end_is_missing;
     return begins_with_stream(file->descriptor, tail + at + PAGE_SERIAL) ? NULL : chained;
 }
 
@@ -304,20 +323,22 @@ const char *fenby_audio_file_damage(fenby_audio_file *file)
     const double seconds = (double)file->n_read / file->info.samplerate;
     const double part_by_log = part_in_log(file), promised = (double)fenby_audio_file_frames(file);
     const double part = file->n_read < promised && tells_length(file) ? (double)file->n_read / promised : part_by_log;
-    const char *const reason = type_of(file) == SF_FORMAT_OGG ? ogg_damage(file) : NULL;
+    const char *const reason = type_of(file) == SF_FORMAT_OGG   ? ogg_damage(file)
+                               : type_of(file) == SF_FORMAT_VOC ? voc_damage(file)
+                                                                : NULL;
     // A large file whose header promises no sound is what a recorder leaves that crashed.
     const bool is_mute = file->n_read == 0 && (part < 1 || file->info.frames != 0 || file->n_bytes > 1 << 16);
-    file->damage[0] = 0;
+    file->reason[0] = 0;
     if (is_mute)
-        snprintf(file->damage, sizeof file->damage, "no sound could be read from it");
+        snprintf(file->reason, sizeof file->reason, "no sound could be read from it");
     else if (part < 1)
-        snprintf(file->damage, sizeof file->damage, "ends after %.1f s, expected %.1f s", seconds,
+        snprintf(file->reason, sizeof file->reason, "ends after %.1f s, expected %.1f s", seconds,
                  seconds / part);
     else if (is_misjudged(file))
-        snprintf(file->damage, sizeof file->damage, "has no Xing header, only %.1f s could be read", seconds);
+        snprintf(file->reason, sizeof file->reason, "has no Xing header, only %.1f s could be read", seconds);
     else if (reason)
-        snprintf(file->damage, sizeof file->damage, "ends after %.1f s: %s", seconds, reason);
+        snprintf(file->reason, sizeof file->reason, "ends after %.1f s: %s", seconds, reason);
     else if (sf_error(file->sound))
-        snprintf(file->damage, sizeof file->damage, "%s", sf_strerror(file->sound));
-    return file->damage[0] ? file->damage : NULL;
+        snprintf(file->reason, sizeof file->reason, "%s", sf_strerror(file->sound));
+    return file->reason[0] ? file->reason : NULL;
 }

@@ -22,6 +22,9 @@ enum { FENBY_MAXIMUM_CHANNELS = 256 };
 fenby_audio_file *fenby_audio_file_open(const char *path, int channel, char *error, size_t error_size);
 void fenby_audio_file_close(fenby_audio_file *file);
 
+// What a message calls it: the path, or "standard input".
+const char *fenby_audio_file_name(const char *path);
+
 double fenby_audio_file_rate(const fenby_audio_file *file);
 
 // The length that the file's header promises, in frames; 0 when it does not say.

@@ -404,6 +404,49 @@ static void test_corrupt(void)
     }
 }
 
+// Formats with one channel, or whose length is not told when they are cut.
+static void test_cut_old_formats(void)
+{
+    static unsigned char bytes[1 << 20];
+    static const struct {
+        const char *name;
+        int format;
+        const char *expected;
+    } cases[] = {{"a.8svx", SF_FORMAT_SVX | SF_FORMAT_PCM_S8, "s, expected 2.5 s"},
+                 {"a.16sv", SF_FORMAT_SVX | SF_FORMAT_PCM_16, "s, expected 2.5 s"},
+                 {"a.voc", SF_FORMAT_VOC | SF_FORMAT_PCM_16, "s: its end is missing"}};
+    for (int i = 0; i < 3; i++) {
+        write_sound(cases[i].name, cases[i].format, 1, SECOND, N_FRAMES);
+        const size_t size = read_bytes(cases[i].name, bytes, sizeof bytes);
+        for (int cut = 0; cut < 2; cut++) {
+            write_bytes("cut", bytes, cut ? size / 2 : size);
+            fenby_audio_file *file = open_sound("cut", 0);
+            const int64_t n = read_all(file, samples, N_FRAMES + 1000);
+            const char *const damage = fenby_audio_file_damage(file);
+            CHECK(n >= (cut ? N_FRAMES / 2 - 100 : N_FRAMES), "%s: %ld frames", cases[i].name, (long)n);
+            CHECK(cut ? damage && strstr(damage, cases[i].expected) : !damage, "%s: it says %s", cases[i].name, damage);
+            fenby_audio_file_close(file);
+        }
+    }
+}
+
+// What sox writes into a pipe as AIFF: nearly 2 GiB.
+static void test_aiff_stream(void)
+{
+    static unsigned char bytes[1 << 20];
+    static const unsigned char endless[] = {0x7f, 0, 0, 8};
+    const size_t size = read_bytes("a.aiff", bytes, sizeof bytes);
+    unsigned char *const sound = memmem(bytes, size, "SSND", 4);
+    REQUIRE(sound, "no sound chunk");
+    memcpy(sound + 4, endless, sizeof endless);
+    write_bytes("stream.aiff", bytes, size);
+    fenby_audio_file *file = open_sound("stream.aiff", 0);
+    CHECK(read_all(file, samples, N_FRAMES + 1000) == N_FRAMES, "not all that is there");
+    const char *const damage = fenby_audio_file_damage(file);
+    CHECK(!damage, "it says %s", damage);
+    fenby_audio_file_close(file);
+}
+
 // What recorders leave: a header that promises nothing, or one of a stream without end.
 static void test_streams(void)
 {
@@ -472,6 +515,8 @@ int main(void)
     test_generous_size();
     test_corrupt();
     test_streams();
+    test_cut_old_formats();
+    test_aiff_stream();
     test_refused();
     test_pipe();
     return test_report();
