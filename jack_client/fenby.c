@@ -71,7 +71,7 @@ static double now_s(void)
 static const char *base_name(const char *path)
 {
     const char *const slash = strrchr(path, '/');
-    return slash ? slash + 1 : !strcmp(path, "-") ? "standard input" : path;
+    return slash ? slash + 1 : fenby_audio_file_name(path);
 }
 
 // --- progress ------------------------------------------------------------------------------------------------
@@ -237,20 +237,20 @@ static void print_summary(const transcription *t)
 static bool start(transcription *t, char *error)
 {
     char reason[ERROR_SIZE / 2];
-    const char *const input = t->job->input;
-    t->audio = fenby_audio_file_open(input, t->options->channel, error, ERROR_SIZE);
+    const char *const name = fenby_audio_file_name(t->job->input);
+    t->audio = fenby_audio_file_open(t->job->input, t->options->channel, error, ERROR_SIZE);
     if (!t->audio) return false;
     t->rate_hz = fenby_audio_file_rate(t->audio);
     t->start_s = now_s();
     const fenby_engine_config config = {.rate_hz = t->rate_hz, .parameters = t->options->parameters};
     t->engine = fenby_engine_new(&config, t->weights, reason, sizeof reason);
     if (!t->engine) {
-        snprintf(error, ERROR_SIZE, "%s: %s", input, reason);
+        snprintf(error, ERROR_SIZE, "%s: %s", name, reason);
         return false;
     }
     if (!t->job->outputs[FENBY_PLOT_OUTPUT]) return true;
     t->plot = fenby_plot_new();
-    if (!t->plot) snprintf(error, ERROR_SIZE, "%s: not enough memory for the picture", input);
+    if (!t->plot) snprintf(error, ERROR_SIZE, "%s: not enough memory for the picture", name);
     fenby_engine_set_tap(t->engine, on_hop, t);
     return t->plot;
 }
@@ -264,7 +264,7 @@ static bool listen_in_blocks(transcription *t, char *error)
     const bool good = block && listen(t, block, block_frames);
     free(block);
     const char *const reason = interrupted ? "interrupted" : "not enough memory";
-    if (!good) snprintf(error, ERROR_SIZE, "%s: %s", t->job->input, reason);
+    if (!good) snprintf(error, ERROR_SIZE, "%s: %s", fenby_audio_file_name(t->job->input), reason);
     return good;
 }
 
@@ -272,7 +272,7 @@ static void warn_of_silence(const transcription *t)
 {
     if (t->options->quiet || !fenby_audio_file_cancels(t->audio)) return;
     fprintf(stderr, "fenby: %s: its channels cancel each other out, so little is heard: try one of them, --channel N\n",
-            t->job->input);
+            fenby_audio_file_name(t->job->input));
 }
 
 // A damaged file is transcribed as far as it goes, but counts as one that failed.
@@ -284,7 +284,7 @@ static bool finish(const transcription *t, char *error)
         print_summary(t);
         warn_of_silence(t);
     }
-    if (damage) snprintf(error, ERROR_SIZE, "%s: %s", t->job->input, damage);
+    if (damage) snprintf(error, ERROR_SIZE, "%s: %s", fenby_audio_file_name(t->job->input), damage);
     return !damage;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "audio_file.h"
 #include "output_file.h"
 
 static const char *const endings[FENBY_N_OUTPUTS] = {".mid", ".csv", ".png"};
@@ -57,11 +58,12 @@ static int is_sound_file(const struct dirent *entry)
     return *entry->d_name != '.' && is_sound_name(entry->d_name);
 }
 
-// Whoever reads a pipe may wait for ever: it is read where it was named, not where it was found.
-static bool is_special(const char *path)
+// A folder may be named like a sound ("Live.flac"), and whoever reads a pipe may wait for ever: it is read where it was
+// named, not where it was found.
+static bool is_no_file(const char *path)
 {
     struct stat status;
-    return !stat(path, &status) && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+    return !stat(path, &status) && !S_ISREG(status.st_mode);
 }
 
 static bool add_folder(fenby_jobs *jobs, const char *folder)
@@ -73,7 +75,7 @@ static bool add_folder(fenby_jobs *jobs, const char *folder)
     bool good = true;
     for (int i = 0; i < n_entries; i++) {
         good = good && add_input(jobs, folder, slash, entries[i]->d_name);
-        if (good && is_special(jobs->job[jobs->count - 1].input)) free(jobs->job[--jobs->count].input);
+        if (good && is_no_file(jobs->job[jobs->count - 1].input)) free(jobs->job[--jobs->count].input);
         free(entries[i]);
     }
     if (n_entries >= 0) free(entries);
@@ -180,15 +182,10 @@ static void leave_place(void *place_of_list)
     (void)place_of_list;
 }
 
-static const char *shown_name(const char *input)
-{
-    return strcmp(input, "-") ? input : "standard input";
-}
-
 // The output's place is an input's or another output's already.
 static void describe_owner(const place *owner, const char *path, fenby_job *job)
 {
-    const char *const input = shown_name(job->input), *const other = shown_name(owner->job->input);
+    const char *const input = fenby_audio_file_name(job->input), *const other = fenby_audio_file_name(owner->job->input);
     if (owner->path == owner->job->input)
         snprintf(job->error, sizeof job->error, "%s: its output would overwrite the input %s", input, other);
     else
@@ -284,13 +281,21 @@ bool fenby_jobs_make(fenby_jobs *jobs, char *const *inputs, size_t n_inputs,
     return good;
 }
 
+static bool is_older(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+// An input that changed since, as one that was still being copied, is to be done again.
 bool fenby_job_is_done(const fenby_job *job)
 {
-    struct stat status;
+    struct stat input = {0}, output;
+    if (strcmp(job->input, "-") && stat(job->input, &input)) return false;
     for (int i = 0; i < FENBY_N_OUTPUTS; i++) {
         const char *const path = job->outputs[i];
         if (!path) continue;
-        if (fenby_output_file_descriptor(path) >= 0 || stat(path, &status) || !S_ISREG(status.st_mode)) return false;
+        if (fenby_output_file_descriptor(path) >= 0 || stat(path, &output) || !S_ISREG(output.st_mode)) return false;
+        if (is_older(&output.st_mtim, &input.st_mtim)) return false;
     }
     return true;
 }

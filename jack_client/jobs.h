@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: ISC
 // Which sound file becomes which MIDI file, table and picture.
 //
-// Folders stand for the sound files directly in them, without hidden ones and pipes. An output that is not named lies beside
+// Folders stand for the sound files directly in them, without hidden ones, folders and pipes. An output that is not named lies beside
 // its input, with the input's name; one that is a folder gets such a file in it; "-" is standard output. No output
 // may be an input or another's output, by whatever name, nor a recording that is there.
 // Thread: one. Allocation: _make. Errors: one line that begins with a file's name.
@@ -33,7 +33,7 @@ bool fenby_jobs_make(fenby_jobs *jobs, char *const *inputs, size_t n_inputs,
                      size_t error_size);
 void fenby_jobs_free(fenby_jobs *jobs);
 
-// All its outputs are files that are there. They get their names when they are whole.
+// All its outputs are files that are there, none older than the input. They get their names when they are whole.
 bool fenby_job_is_done(const fenby_job *job);
 
 #endif

@@ -18,7 +18,7 @@ const char fenby_help[] =
     "  -o, --output OUT      MIDI file, a folder for it, or - for standard output; else it lies beside IN\n"
     "  --csv OUT             also a table of the notes\n"
     "  --plot OUT            also a picture of the notes over the spectrum\n"
-    "  -n, --new             leave out inputs whose outputs are there already\n"
+    "  -n, --new             leave out inputs whose outputs are there already, and not older\n"
     "  -p, --preset NAME     settings for an instrument, see --list-presets; or a preset's file\n"
     "  -s, --set NAME=VALUE  one setting, see --list-params; may be repeated\n"
     "  --model FILE          another network (.fnw)\n"

@@ -246,6 +246,7 @@ static void test_inputs(void)
     static const char hint[] = "fenby: crossed.wav: its channels cancel each other out, so little is heard: "
                                "try one of them, --channel N\n";
     CHECK(run("$F $M crossed.wav -o in.mid") == 0 && !strcmp(errors, hint), "%s", errors);
+    CHECK(run("$F $M - -o in.mid <crossed.wav") == 0 && strstr(errors, "fenby: standard input: its channels"), "%s", errors);
     RUNS("$F $M -q crossed.wav -o in.mid");
     RUNS("$F $M crossed.wav -o in.mid --csv in.csv --channel 1");
     CHECK(are_equal("a.csv", "in.csv"), "one of two opposite channels gives other notes");
@@ -323,6 +324,7 @@ static void test_places(void)
     RUNS("$F $M -q mac/.two.wav");
     check_midi("mac/.two.mid");
     RUNS("rm -f real.mid && touch real.mid && ln -sf real.mid link.mid && $F $M -q music.wav -o link.mid");
+    RUNS("mkdir mac/Live.flac && $F $M -q mac && rmdir mac/Live.flac");
     RUNS("mkfifo mac/pipe.wav && timeout 20 $F $M -q mac && rm mac/pipe.wav");
     struct stat status;
     CHECK(!lstat(path_of("link.mid"), &status) && S_ISLNK(status.st_mode), "the link was replaced");
@@ -352,6 +354,15 @@ static void test_only_new(void)
     RUNS("$F $M -n album -o part --csv part");
     CHECK(!strcmp(output, "2 inputs left out, as the outputs are there\n"), "%s", output);
     RUNS("echo two | cmp - part/two.mid && echo two | cmp - part/two.csv");
+    RUNS("touch -d '1 hour' album/two.flac && $F $M -n album -o part --csv part");
+    CHECK(strstr(output, "two.flac: ") && strstr(output, "\n1 input left out"), "%s", output);
+    check_midi("part/two.mid");
+    RUNS("touch -d '1 hour' part/two.mid && $F $M -n album -o part --csv part");
+    CHECK(strstr(output, "two.flac: ") && strstr(output, "\n1 input left out"), "one output is older: %s", output);
+    RUNS("touch -r part/two.mid album/two.flac && touch -d '2 hours' part/two.csv && $F $M -n album -o part --csv part");
+    CHECK(!strcmp(output, "2 inputs left out, as the outputs are there\n"), "no output is older: %s", output);
+    RUNS("$F $M -nq - -o part/two.mid <music.wav && $F $M -n - -o part/two.mid <music.wav");
+    CHECK(!strcmp(output, "1 input left out, as the outputs are there\n"), "%s", output);
     RUNS("$F $M -nq music.wav -o - >part/standard.mid && cmp part/standard.mid a.mid");
 }
 
@@ -465,6 +476,7 @@ static void test_damaged_files(void)
     check_refused(1, "$F $M text.wav",
                   "text.wav: is no sound file that libsndfile knows (WAV, FLAC, Ogg, MP3, AIFF and others)");
     check_refused(1, "cat empty.wav | $F $M - ", "standard input: is an empty file");
+    check_refused(1, "$F $M -q - -o x.mid <cut.wav", "standard input: ends after 1.5 s, expected 3.0 s");
     CHECK(!exists("header.mid") && !exists("empty.mid") && !exists("text.mid"), "something of nothing");
 
     static const char *const names[] = {"music.flac", "music.ogg", "music.mp3", "music.aiff"};
@@ -629,6 +641,16 @@ static void test_old_name(void)
     CHECK(are_equal("a.csv", "old.csv"), "another name gives other notes");
 }
 
+// With no room in /tmp only what comes out of a pipe cannot be done, and the message says where the room is missing.
+static void test_full_temporary(void)
+{
+    static const char without[] = "mount -t tmpfs -o ro none /tmp";
+    check_refused(1, "cat music.wav | { ulimit -f 8; $F $M -q - -o d.mid; }",
+                  "standard input: cannot be copied into a temporary file in /tmp: No space left on device");
+    if (run("unshare -m sh -c '%s'", without) != 0) return;  // who is not root may not be able to do that
+    RUNS("cp $F fenby && unshare -m sh -c '%s && ./fenby $M -q music.wav -o -' | cmp - a.mid", without);
+}
+
 // A full disk: an error, and neither the file nor a part of it.
 static void test_full_disk(void)
 {
@@ -755,6 +777,7 @@ int main(int argc, char **argv)
     test_many_files();
     test_old_name();
     test_stopped_list();
+    test_full_temporary();
     test_full_disk();
     test_full_output();
     test_interrupt();
