@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: ISC
 // fenby: sound files in, MIDI files out, through the engine that also runs live.
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #include "output_file.h"
 #include "plot.h"
 
-enum { ERROR_SIZE = 1024, BAD_FILE = 1, BAD_COMMAND = 2, INTERRUPTED = 130 };
+enum { ERROR_SIZE = 4 * PATH_MAX, BAD_FILE = 1, BAD_COMMAND = 2, INTERRUPTED = 130 };
 
 // One file on its way from sound to notes.
 typedef struct {
@@ -236,7 +237,7 @@ static void print_summary(const transcription *t)
 
 static bool start(transcription *t, char *error)
 {
-    char reason[ERROR_SIZE / 2];
+    char reason[512];
     const char *const name = fenby_audio_file_name(t->job->input);
     t->audio = fenby_audio_file_open(t->job->input, t->options->channel, error, ERROR_SIZE);
     if (!t->audio) return false;
@@ -316,12 +317,12 @@ static int transcribe_all(const fenby_options *options, const fenby_weights *wei
     for (size_t i = 0; i < jobs.count && result != BAD_COMMAND && !interrupted; i++) {
         const fenby_job *job = &jobs.job[i];
         transcription t = {.options = options, .weights = weights, .job = job};
-        if (options->only_new && !*job->error && fenby_job_is_done(job)) {
+        if (options->only_new && !job->error && fenby_job_is_done(job)) {
             n_left_out++;
             continue;
         }
-        if (*job->error) complain(job->error);
-        if (*job->error || !transcribe(&t)) result = BAD_FILE;
+        if (job->error) complain(job->error);
+        if (job->error || !transcribe(&t)) result = BAD_FILE;
     }
     if (n_left_out && !options->quiet)
         printf("%zu input%s left out, as the outputs are there\n", n_left_out, n_left_out == 1 ? "" : "s");

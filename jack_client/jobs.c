@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <search.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,17 @@ static bool grow(fenby_jobs *jobs)
     jobs->job = grown;
     jobs->capacity = wanted;
     return true;
+}
+
+// Why the job cannot be done, whole however long the names in it are. False when memory is short.
+__attribute__((format(printf, 2, 3))) static bool refuse(fenby_job *job, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    const bool good = vasprintf(&job->error, format, arguments) >= 0;
+    va_end(arguments);
+    if (!good) job->error = NULL;
+    return good;
 }
 
 // A file in a folder, with the slash where it needs one; or just a path.
@@ -81,10 +93,7 @@ static bool add_folder(fenby_jobs *jobs, const char *folder)
     if (n_entries >= 0) free(entries);
     if (!good || jobs->count > n_before) return good;
     const char *const reason = n_entries < 0 ? strerror(errno) : "no sound files in this folder";
-    if (!add_input(jobs, folder, "", "")) return false;
-    fenby_job *job = &jobs->job[jobs->count - 1];
-    snprintf(job->error, sizeof job->error, "%s: %s", folder, reason);
-    return true;
+    return add_input(jobs, folder, "", "") && refuse(&jobs->job[jobs->count - 1], "%s: %s", folder, reason);
 }
 
 static bool is_folder(const char *path)
@@ -182,14 +191,13 @@ static void leave_place(void *place_of_list)
     (void)place_of_list;
 }
 
-// The output's place is an input's or another output's already.
-static void describe_owner(const place *owner, const char *path, fenby_job *job)
+// The output's place is an input's or another output's already. False when memory is short.
+static bool refuse_place(const place *owner, const char *path, fenby_job *job)
 {
     const char *const input = fenby_audio_file_name(job->input), *const other = fenby_audio_file_name(owner->job->input);
     if (owner->path == owner->job->input)
-        snprintf(job->error, sizeof job->error, "%s: its output would overwrite the input %s", input, other);
-    else
-        snprintf(job->error, sizeof job->error, "%s: its output %s is one of %s already", input, path, other);
+        return refuse(job, "%s: its output would overwrite the input %s", input, other);
+    return refuse(job, "%s: its output %s is one of %s already", input, path, other);
 }
 
 // Where an option's value was forgotten the next file, a recording, is taken for it.
@@ -202,22 +210,22 @@ static bool is_recording(const char *path)
 // False when memory is short.
 static bool set_outputs(place_list *places, fenby_job *job, const char *const wanted[FENBY_N_OUTPUTS])
 {
-    char *const error = job->error;
+    bool good = true;
     if (strcmp(job->input, "-") && access(job->input, R_OK))
-        snprintf(error, sizeof job->error, "%s: %s", job->input, strerror(errno));
-    for (int i = 0; i < FENBY_N_OUTPUTS && !*error; i++) {
+        return refuse(job, "%s: %s", job->input, strerror(errno));
+    for (int i = 0; i < FENBY_N_OUTPUTS && good && !job->error; i++) {
         if (i != FENBY_MIDI_OUTPUT && !wanted[i]) continue;
         char *const path = job->outputs[i] = output_path(job->input, wanted[i], endings[i]);
         const place *const owner = path ? take_place(places, path, job) : NULL;
         if (!owner) return false;
         if (owner->path != path)
-            describe_owner(owner, path, job);
+            good = refuse_place(owner, path, job);
         else if (is_recording(path))
-            snprintf(error, sizeof job->error, "%s: is a recording, expected a name for the %s", path, output_names[i]);
+            good = refuse(job, "%s: is a recording, expected a name for the %s", path, output_names[i]);
         else if (!fenby_output_file_is_writable(path))
-            snprintf(error, sizeof job->error, "%s: cannot be written: %s", path, strerror(errno));
+            good = refuse(job, "%s: cannot be written: %s", path, strerror(errno));
     }
-    return true;
+    return good;
 }
 
 // All inputs have their places before the first output looks for one. False when memory is short.
@@ -230,7 +238,7 @@ static bool set_all_outputs(fenby_jobs *jobs, const char *const wanted[FENBY_N_O
     for (fenby_job *job = jobs->job; job < end && good && !*stop; job++)
         good = take_place(&places, job->input, job);
     for (fenby_job *job = jobs->job; job < end && good && !*stop; job++)
-        good = *job->error || set_outputs(&places, job, wanted);
+        good = job->error || set_outputs(&places, job, wanted);
     tdestroy(places.tree, leave_place);
     free(places.place);
     return good;
@@ -304,6 +312,7 @@ void fenby_jobs_free(fenby_jobs *jobs)
 {
     for (size_t i = 0; i < jobs->count; i++) {
         free(jobs->job[i].input);
+        free(jobs->job[i].error);
         for (int o = 0; o < FENBY_N_OUTPUTS; o++) free(jobs->job[i].outputs[o]);
     }
     free(jobs->job);

@@ -17,7 +17,7 @@ enum { FENBY_MIDI_OUTPUT, FENBY_CSV_OUTPUT, FENBY_PLOT_OUTPUT, FENBY_N_OUTPUTS }
 typedef struct {
     char *input;
     char *outputs[FENBY_N_OUTPUTS];  // NULL: not wanted
-    char error[512];                 // "": it can be done; else why not
+    char *error;                     // NULL: it can be done; else why not
 } fenby_job;
 
 typedef struct {

@@ -631,6 +631,27 @@ static void test_stopped_list(void)
     }
 }
 
+// Messages are whole, however long the names in them are.
+static void test_long_names(void)
+{
+    static const char deep[] = "deep=$(printf '%0240d/' 1 2 3 4 5 6 7 8 9 10 11 12)";
+    static const struct {
+        const char *command, *expected;
+    } cases[] = {{"$F $M -q ${deep}missing.wav", "missing.wav: No such file or directory\n"},
+                 {"$F $M -q ${deep}empty.wav", "/empty.wav: is an empty file\n"},
+                 {"$F $M -q ${deep}music.wav -o ${deep}no/x.mid", "/no/x.mid: cannot be written: No such file or directory\n"},
+                 {"$F $M -q ${deep}music.wav -o ${deep}same --csv ${deep}same", "/music.wav already\n"},
+                 {"$F $M -q ${deep}none", "/none: no sound files in this folder\n"},
+                 {"$F $M -q music.wav empty.wav -o ${deep}x", " for several inputs (end it with '/')\n"}};
+    RUNS("%s; mkdir -p ${deep}none && cp music.wav empty.wav $deep", deep);
+    for (int i = 0; i < 6; i++) {
+        const int status = run("%s; %s", deep, cases[i].command);
+        const size_t length = strlen(errors), expected = strlen(cases[i].expected);
+        CHECK(status == (i == 5 ? 2 : 1) && length > 2900 && !strcmp(errors + length - expected, cases[i].expected),
+              "exit %d: %s", status, errors);
+    }
+}
+
 // Names are bytes; this is one from before UTF-8.
 static void test_old_name(void)
 {
@@ -775,6 +796,7 @@ int main(int argc, char **argv)
     test_protected();
     test_other_names();
     test_many_files();
+    test_long_names();
     test_old_name();
     test_stopped_list();
     test_full_temporary();
