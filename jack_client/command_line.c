@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: ISC
 #include "command_line.h"
 
+#include <ctype.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +17,38 @@ void fenby_open_standard_files(void)
         if (fcntl(descriptor, F_GETFD) < 0) open("/dev/null", O_RDONLY);
 }
 
+// The reader of a pipe, as "head -1", has read what it wanted.
+static bool reader_has_left(int descriptor)
+{
+    struct pollfd output = {.fd = descriptor};
+    return poll(&output, 1, 0) == 1 && output.revents & POLLERR;
+}
+
 bool fenby_flush_output(void)
 {
     const bool good = !fflush(stdout) && !ferror(stdout);
-    return good || (fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY;
+    return good || (fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY || reader_has_left(STDOUT_FILENO);
+}
+
+void fenby_make_printable(char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text)) *text = ' ';
+}
+
+// In one piece: others may print to the same terminal.
+void fenby_print_line(FILE *stream, const char *format, ...)
+{
+    char *line;
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vasprintf(&line, format, arguments);
+    va_end(arguments);
+    if (length < 0) return;
+    fenby_make_printable(line);
+    fprintf(stream, "%s\n", line);
+    fflush(stream);
+    free(line);
 }
 
 bool fenby_read_integer(const char *option, const char *text, int minimum, int maximum, int *value, char *error,

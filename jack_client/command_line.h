@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: ISC
 // What the command lines of fenby and fenby-jack have in common.
 //
-// Thread: main. Allocation: none. Errors: one line that says what was given and what is expected.
+// Thread: main. Allocation: none but where it says so. Errors: one line that says what was given and what is expected.
 #ifndef FENBY_COMMAND_LINE_H
 #define FENBY_COMMAND_LINE_H
 
 #include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "../dsp/parameters.h"
 
@@ -17,8 +18,16 @@ enum { FENBY_SYMBOL_SIZE = 64 };
 // written fails. Else the next file that is opened would have its number, and get what is meant for it.
 void fenby_open_standard_files(void);
 
-// Whether standard output took all that was printed. Where it was closed from the start nobody asked for it.
+// Whether standard output took all that was printed. Where it was closed from the start nobody asked for it, and where
+// the reader of a pipe left (SIGPIPE being ignored) nobody asked for more.
 bool fenby_flush_output(void);
+
+// Makes a space of each control character. Names of files and literals of presets may hold anything, line ends and a
+// terminal's commands too.
+void fenby_make_printable(char *text);
+
+// Prints one line, made printable. Allocation: the line.
+__attribute__((format(printf, 2, 3))) void fenby_print_line(FILE *stream, const char *format, ...);
 
 // Reads an option's value, a whole number in minimum .. maximum.
 bool fenby_read_integer(const char *option, const char *text, int minimum, int maximum, int *value, char *error,

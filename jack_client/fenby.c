@@ -47,7 +47,8 @@ static void interrupt(int number)
     interrupted = 1;
 }
 
-// A file that would be too large is an error like a full disk, not the end of the program.
+// A file that would be too large is an error like a full disk, and a pipe whose reader has left like one that is full:
+// not the end of the program.
 static void handle_signals(void)
 {
     const struct sigaction stop = {.sa_handler = interrupt}, ignore = {.sa_handler = SIG_IGN};
@@ -55,11 +56,12 @@ static void handle_signals(void)
     sigaction(SIGTERM, &stop, NULL);
     if (!fenby_ignores_hangup()) sigaction(SIGHUP, &stop, NULL);
     sigaction(SIGXFSZ, &ignore, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 static void complain(const char *error)
 {
-    fprintf(stderr, "fenby: %s\n", error);
+    fenby_print_line(stderr, "fenby: %s", error);
 }
 
 static double now_s(void)
@@ -97,8 +99,11 @@ static void show_progress(transcription *t)
     const int64_t total = fenby_audio_file_frames(t->audio);
     const double part = total > t->frames ? (double)t->frames / (double)total : 1;
     const int n = (int)(part * (sizeof full - 1));
-    fprintf(stderr, "\r%.40s  [%.*s%s] %3.0f %%  %.0f x real time\033[K", base_name(t->job->input), n, full,
-            empty + n, 100 * part, speed(t));
+    char name[41];
+    snprintf(name, sizeof name, "%s", base_name(t->job->input));
+    fenby_make_printable(name);
+    fprintf(stderr, "\r%s  [%.*s%s] %3.0f %%  %.0f x real time\033[K", name, n, full, empty + n, 100 * part,
+            speed(t));
 }
 
 static void clear_progress(const transcription *t)
@@ -225,12 +230,11 @@ static void print_summary(const transcription *t)
     FILE *stream = fills_standard_output(t->job) ? stderr : stdout;
     fenby_engine_status status;
     fenby_engine_status_get(t->engine, &status);
-    fprintf(stream, "%s: %zu notes in %.1f s, A4 at %.0f Hz, %.0f x real time:", base_name(t->job->input),
-            t->notes.count, duration_s(t), status.a4_hz, speed(t));
-    for (int kind = 0; kind < FENBY_N_OUTPUTS; kind++)
-        if (t->job->outputs[kind]) fprintf(stream, "%s %s", kind ? "," : "", t->job->outputs[kind]);
-    fputc('\n', stream);
-    fflush(stream);
+    char *const *const outputs = t->job->outputs;
+    const char *const csv = outputs[FENBY_CSV_OUTPUT], *const plot = outputs[FENBY_PLOT_OUTPUT];
+    fenby_print_line(stream, "%s: %zu notes in %.1f s, A4 at %.0f Hz, %.0f x real time: %s%s%s%s%s",
+                     base_name(t->job->input), t->notes.count, duration_s(t), status.a4_hz, speed(t),
+                     outputs[FENBY_MIDI_OUTPUT], csv ? ", " : "", csv ? csv : "", plot ? ", " : "", plot ? plot : "");
 }
 
 // --- one file ------------------------------------------------------------------------------------------------
@@ -272,8 +276,8 @@ static bool listen_in_blocks(transcription *t, char *error)
 static void warn_of_silence(const transcription *t)
 {
     if (t->options->quiet || !fenby_audio_file_cancels(t->audio)) return;
-    fprintf(stderr, "fenby: %s: its channels cancel each other out, so little is heard: try one of them, --channel N\n",
-            fenby_audio_file_name(t->job->input));
+    fenby_print_line(stderr, "fenby: %s: its channels cancel each other out, so little is heard: try one of them, "
+                     "--channel N", fenby_audio_file_name(t->job->input));
 }
 
 // A damaged file is transcribed as far as it goes, but counts as one that failed.

@@ -8,6 +8,7 @@
 #include "../dsp/looks.h"
 #include "../dsp/parameters.h"
 #include "../nn/net.h"
+#include "command_line.h"
 #include "preset.h"
 
 bool fenby_info_presets(FILE *file, char *error, size_t error_size)
@@ -20,7 +21,7 @@ bool fenby_info_presets(FILE *file, char *error, size_t error_size)
         fenby_preset preset;
         fenby_preset_name(*path, name, sizeof name);
         if (fenby_preset_load(*path, &preset, reason, sizeof reason)) {
-            fprintf(file, "%-18s  %s\n", name, *preset.comment ? preset.comment : preset.label);
+            fenby_print_line(file, "%-18s  %s", name, *preset.comment ? preset.comment : preset.label);
         } else {
             if (good) snprintf(error, error_size, "%s", reason);
             good = false;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: ISC
 #include "preset.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "command_line.h"
 
 #ifndef FENBY_DATADIR
 #define FENBY_DATADIR "/usr/local/share/fenby"
@@ -39,19 +40,12 @@ typedef struct {
     bool failed;
 } reading;
 
-// A literal may hold anything, line ends and a terminal's commands too.
-static void make_printable(char *text)
-{
-    for (; *text; text++)
-        if (iscntrl((unsigned char)*text)) *text = ' ';
-}
-
 // Keeps the first error: later ones follow from it.
 static SerdStatus fail(reading *r, const char *message)
 {
     const char *const name = strrchr(r->path, '/') ? strrchr(r->path, '/') + 1 : r->path;
     if (!r->failed) snprintf(r->error, r->error_size, "%s:%d: %s", name, r->line, message);
-    make_printable(r->error);
+    fenby_make_printable(r->error);
     r->failed = true;
     return SERD_ERR_BAD_ARG;
 }
@@ -170,10 +164,10 @@ static SerdStatus on_statement(void *handle, SerdStatementFlags flags, const Ser
         r->is_ours |= is_uri(r, object, FENBY_PLUGIN_URI) || is_uri(r, object, FENBY_STEREO_PLUGIN_URI);
     } else if (is_uri(r, predicate, RDFS "label") && !*preset->label) {
         snprintf(preset->label, sizeof preset->label, "%s", text_of(object));
-        make_printable(preset->label);
+        fenby_make_printable(preset->label);
     } else if (is_uri(r, predicate, RDFS "comment") && !*preset->comment) {
         snprintf(preset->comment, sizeof preset->comment, "%s", text_of(object));
-        make_printable(preset->comment);
+        fenby_make_printable(preset->comment);
     }
     return SERD_SUCCESS;
 }
@@ -324,6 +318,7 @@ static void refuse_name(const char *wanted, char **paths, char *error, size_t er
         fenby_preset_name(*path, name, sizeof name);
         length += (size_t)snprintf(error + length, error_size - length, "%s%s", comma, name);
     }
+    fenby_make_printable(error);
 }
 
 bool fenby_preset_load(const char *name, fenby_preset *preset, char *error, size_t error_size)

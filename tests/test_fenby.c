@@ -672,6 +672,36 @@ static void test_full_temporary(void)
     RUNS("cp $F fenby && unshare -m sh -c '%s && ./fenby $M -q music.wav -o -' | cmp - a.mid", without);
 }
 
+// A name may hold line ends and a terminal's commands: each message stays one line.
+static void test_unprintable_names(void)
+{
+    static const char name[] = "odd=$(printf 'a\\nb\\033[2Jc')";
+    RUNS("%s; cp music.wav \"$odd.wav\" && $F $M \"$odd.wav\"", name);
+    CHECK(!strncmp(output, "a b [2Jc.wav: ", 14) && strstr(output, ": a b [2Jc.mid\n"), "%s", output);
+    RUNS("%s; test -s \"$odd.mid\"", name);
+    CHECK(run("%s; $F $M \"$odd.flac\"", name) == 1 && !strcmp(errors, "fenby: a b [2Jc.flac: No such file or directory\n"),
+          "%s", errors);
+    CHECK(run("%s; $F $M --preset \"$odd\" x", name) == 2 && !strncmp(errors, "fenby: preset 'a b [2Jc' is not known", 37),
+          "%s", errors);
+    RUNS("%s; cp crossed.wav \"$odd\" && $F $M -q \"$odd\"", name);
+    CHECK(run("%s; $F $M \"$odd\"", name) == 0 && !strncmp(errors, "fenby: a b [2Jc: its channels", 29), "%s", errors);
+}
+
+// Who reads only the first lines of what is said loses no file; a result that nobody reads is an error.
+static void test_left_pipe(void)
+{
+    RUNS("mkdir left && for i in 1 2 3 4; do cp music.wav left/$i.wav; done;"
+         " { { $F $M left; echo $? >left/status; } | head -1; } && grep -qx 0 left/status");
+    for (int i = 1; i <= 4; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "left/%d.mid", i);
+        CHECK(are_equal(name, name), "%s is missing", name);
+    }
+    RUNS("{ sleep 1; $F --list-params; echo $? >left/status; } | true; grep -qx 0 left/status");
+    CHECK(run("{ sleep 1; $F $M -q music.wav -o -; echo $? >left/status; } | true; grep -qx 1 left/status") == 0 &&
+              !strcmp(errors, "fenby: /dev/stdout: cannot be written: Broken pipe\n"), "%s", errors);
+}
+
 // A full disk: an error, and neither the file nor a part of it.
 static void test_full_disk(void)
 {
@@ -798,6 +828,8 @@ int main(int argc, char **argv)
     test_many_files();
     test_long_names();
     test_old_name();
+    test_unprintable_names();
+    test_left_pipe();
     test_stopped_list();
     test_full_temporary();
     test_full_disk();
