@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: ISC
 // Which sound file becomes which MIDI file, table and picture.
 //
-// Folders stand for the sound files directly in them, without hidden ones, folders and pipes. An output that is not named lies beside
-// its input, with the input's name; one that is a folder gets such a file in it; "-" is standard output. No output
-// may be an input or another's output, by whatever name, nor a recording that is there.
+// Folders stand for the sound files directly in them, without hidden ones, folders and pipes. An output that is not
+// named lies beside its input, with the input's name; one that is a folder gets such a file in it; "-" is standard
+// output. No output may be an input or another's output, by whatever name, nor a recording that is there.
 // Thread: one. Allocation: _make. Errors: one line that begins with a file's name.
 #ifndef FENBY_JOBS_H
 #define FENBY_JOBS_H

@@ -50,8 +50,10 @@ int fenby_output_file_descriptor(const char *path)
         if (!strcmp(path, names[i])) return i;
     for (int i = 0; i < 2; i++) {
         const size_t length = strlen(folders[i]);
+        if (strncmp(path, folders[i], length) != 0) continue;
         const char *const number = path + length;
-        if (!strncmp(path, folders[i], length) && *number && !number[strspn(number, "0123456789")]) return atoi(number);
+        const size_t n_digits = strspn(number, "0123456789");
+        if (n_digits > 0 && n_digits < 10 && !number[n_digits]) return atoi(number);
     }
     return -1;
 }

@@ -3,7 +3,8 @@
 // then renamed. Standard output and the other descriptors that have names, whatever they are, and what is no regular
 // file (a pipe) get all of it at the close.
 //
-// Thread: one for each file. Allocation: stdio's; for a pipe as much as is written to it. Errors: one line that begins with the file's name.
+// Thread: one for each file. Allocation: stdio's; for a pipe as much as is written to it. Errors: one line
+// that begins with the file's name.
 #ifndef FENBY_OUTPUT_FILE_H
 #define FENBY_OUTPUT_FILE_H
 
