@@ -693,7 +693,7 @@ static void test_left_pipe(void)
     RUNS("mkdir left && for i in 1 2 3 4; do cp music.wav left/$i.wav; done;"
          " { { $F $M left; echo $? >left/status; } | head -1; } && grep -qx 0 left/status");
     for (int i = 1; i <= 4; i++) {
-        char name[20];
+        char name[30];
         snprintf(name, sizeof name, "left/%d.mid", i);
         CHECK(are_equal(name, name), "%s is missing", name);
     }
