@@ -4,11 +4,13 @@
 
     soundfont.py FONT.sf2 OUTDIR NAME [INSTRUMENT ...]
 
-OUTDIR gets NAME_INSTRUMENT.ogg for each of INSTRUMENTS below, or for those that are named, and index.csv. Needs
-fluidsynth and, as train.py, python3-soundfile."""
+OUTDIR, a new folder, gets NAME_INSTRUMENT.ogg for each of INSTRUMENTS below, or for those that are named, and at last
+index.csv. Needs fluidsynth and, as train.py, python3-soundfile."""
 import argparse
 import csv
+import io
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -16,6 +18,7 @@ import numpy as np
 import scipy.signal
 import soundfile
 
+import program
 from config import SAMPLE_RATE
 
 PLAYED_AT = 2 * SAMPLE_RATE
@@ -67,13 +70,10 @@ INSTRUMENTS = {  # name: program, family, kind, lowest and highest key
 
 def check_font(path):
     """fluidsynth would play another one, its default, in the place of what it cannot read."""
-    try:
-        with open(path, 'rb') as f:
-            head = f.read(12)
-    except OSError as error:
-        raise SystemExit(f'{path}: {error.strerror}')
+    with open(path, 'rb') as f:
+        head = f.read(12)
     if head[:4] != b'RIFF' or head[8:] != b'sfbk':
-        raise SystemExit(f'{path}: expected a soundfont (SF2 or SF3)')
+        raise ValueError(f'{path}: expected a soundfont (SF2 or SF3)')
 
 
 def write_midi(path, events):
@@ -91,9 +91,9 @@ def write_midi(path, events):
         f.write(b'MThd\0\0\0\6\0\0\0\1\x03\xe8MTrk' + len(track).to_bytes(4, 'big') + track)
 
 
-def play(font, program, notes):
+def play(font, number, notes):
     """Mono sound at SAMPLE_RATE of (key, velocity, start, end)."""
-    events = [(0, [0xc0, program])]
+    events = [(0, [0xc0, number])]
     for key, velocity, start, end in notes:
         events += [(round(1000 * start), [0x90, key, velocity]), (round(1000 * end), [0x80, key, 0])]
     with tempfile.TemporaryDirectory() as folder:
@@ -101,20 +101,22 @@ def play(font, program, notes):
         write_midi(song, events)
         done = subprocess.run(['fluidsynth', '-niq', '-R', '0', '-C', '0', '-g', '0.5', '-r', str(PLAYED_AT), '-F', sound,
                                font, song], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if 'Failed to load the SoundFont' in done.stdout:  # its default one was played then
+            raise ValueError(f'{font}: fluidsynth cannot load it, expected a soundfont that is whole')
         if done.returncode or not os.path.exists(sound):
-            raise SystemExit(f'fluidsynth: {done.stdout.strip()}')
+            raise ValueError(f'fluidsynth: {" ".join(done.stdout.split())}')
         x = soundfile.read(sound, dtype='float32', always_2d=True)[0].mean(1)
     return scipy.signal.resample_poly(x, 1, PLAYED_AT // SAMPLE_RATE).astype(np.float32)
 
 
-def notes_of(font, program, kind, low, high):
+def notes_of(font, number, kind, low, high):
     """[(key, dynamic, sound, onset, release_s)]"""
     plan, at, found = [], 0.1, []
     for velocity in DYNAMICS:
         for key in range(low, high + 1, APART):
             plan.append((key, velocity, at, at + HELD[kind]))
             at += HELD[kind] + AFTER
-    x = play(font, program, plan)
+    x = play(font, number, plan)
     for key, velocity, start, end in plan:
         y = x[round((start - 0.01) * SAMPLE_RATE):round((end + AFTER - 0.02) * SAMPLE_RATE)]
         peak = np.abs(y).max() if len(y) else 0
@@ -137,26 +139,30 @@ def main():
     for instrument in o.instruments:
         if instrument not in INSTRUMENTS:
             a.error(f'no instrument {instrument!r}: expected one of {", ".join(INSTRUMENTS)}')
+    if not shutil.which('fluidsynth'):
+        raise ValueError('fluidsynth is not there: expected it to be installed')
     check_font(o.font)
+    index_path, index = os.path.join(o.out, 'index.csv'), io.StringIO(newline='')
+    if os.path.exists(index_path):
+        raise ValueError(f'{o.out}: there is a pack already, expected a new folder')
     os.makedirs(o.out, exist_ok=True)
-    found = 0
-    with open(os.path.join(o.out, 'index.csv'), 'w', newline='') as f:
-        index = csv.writer(f)
-        index.writerow(['file', 'family', 'midi', 'dynamic', 'kind', 'start', 'length', 'onset', 'release_s', 'cents_dev'])
-        for instrument in o.instruments or INSTRUMENTS:
-            program, family, kind, low, high = INSTRUMENTS[instrument]
-            file, position = f'{o.name}_{instrument}', 0
-            notes = notes_of(o.font, program, kind, low, high)
-            found += len(notes)
-            with soundfile.SoundFile(os.path.join(o.out, file + '.ogg'), 'w', SAMPLE_RATE, 1, format='OGG', subtype='VORBIS') as s:
-                for key, dynamic, y, onset, release in notes:
-                    s.write(y)
-                    index.writerow([file, family, key, dynamic, kind, position, len(y), onset, f'{release:.3f}', ''])
-                    position += len(y)
-            print(f'{file}: {len(notes)} notes, {position / SAMPLE_RATE:.0f} s', flush=True)
+    rows, found = csv.writer(index), 0
+    rows.writerow(['file', 'family', 'midi', 'dynamic', 'kind', 'start', 'length', 'onset', 'release_s', 'cents_dev'])
+    for instrument in o.instruments or INSTRUMENTS:
+        number, family, kind, low, high = INSTRUMENTS[instrument]
+        file, position = f'{o.name}_{instrument}', 0
+        notes = notes_of(o.font, number, kind, low, high)
+        found += len(notes)
+        with soundfile.SoundFile(os.path.join(o.out, file + '.ogg'), 'w', SAMPLE_RATE, 1, format='OGG', subtype='VORBIS') as s:
+            for key, dynamic, y, onset, release in notes:
+                s.write(y)
+                rows.writerow([file, family, key, dynamic, kind, position, len(y), onset, f'{release:.3f}', ''])
+                position += len(y)
+        print(f'{file}: {len(notes)} notes, {position / SAMPLE_RATE:.0f} s', flush=True)
     if not found:
-        raise SystemExit(f'{o.font}: no notes: expected a General MIDI soundfont')
+        raise ValueError(f'{o.font}: no notes: expected a General MIDI soundfont')
+    program.write(index_path, index.getvalue().encode())
 
 
 if __name__ == '__main__':
-    main()
+    program.run(main)
