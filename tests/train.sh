@@ -30,6 +30,11 @@ heard() {  # TUNE PROGRAM FENBY_OPTION...: the F-measure
     awk -F, -f "$here/music/compare.awk" "$folder/$tune.csv" "$folder/heard.csv" | cut -d ' ' -f 1
 }
 
+# --- what is wrong, and what is kept --------------------------------------------------------------------------
+
+check "inputs that are wrong: $("$python" "$here/system/test_train_inputs.py" 2>&1 | tee "$folder/inputs.log" | tail -n 5)" \
+    [ "$(tail -n 1 "$folder/inputs.log" | cut -d ' ' -f 3-)" = '0 failed' ]
+
 # --- from nothing ---------------------------------------------------------------------------------------------
 
 "$python" "$train/soundfont.py" "$font" "$folder/pack" fluid piano1 steel acbass viola cello flute soprano choir \

@@ -4,8 +4,6 @@
 A clip is rendered voice by voice. What real players do and samples do not is added here: legato and glides,
 vibrato, swells, soft attacks, the pedal and the strings that it frees, strums, let ring, repeated notes, tuning,
 rooms, microphones, noise, drums and speech-like sounds that must not be written down."""
-import csv
-import gzip
 import os
 
 import numpy as np
@@ -15,6 +13,7 @@ import scipy.signal
 
 import samples
 import struck
+import tables
 from config import CLIP_SECONDS, HELD_OUT, HOP, KEYS, LOWEST_KEY, MIX, SAMPLE_RATE
 
 SR = SAMPLE_RATE
@@ -22,6 +21,7 @@ INVENTED = 5  # pianos and guitars at hand (struck.py)
 STEP = 64  # samples between control points of synthesised voices
 N = int(CLIP_SECONDS * SR)
 PLANES = 4  # of frames_of
+MELODIC = ('reed', 'flute', 'brass', 'string', 'vocal', 'synth_lead', 'organ')  # families that play lines
 MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 SHAPES = [[0, 7, 12, 16, 19, 24], [0, 7, 12, 15, 19, 24], [0, 7, 10, 16, 19], [0, 4, 7, 12], [0, 7, 12], [0, 10, 15, 19],
           [0, 3, 7, 10, 14]]  # chords as they lie on the strings, semitones above the root
@@ -30,13 +30,17 @@ SHAPES = [[0, 7, 12, 16, 19, 24], [0, 7, 12, 15, 19, 24], [0, 7, 10, 16, 19], [0
 def load_sequences(folder):
     """(piano pieces, guitar takes): arrays of rows onset, end, midi, velocity 0 .. 1."""
     def read(name, velocity):
-        pieces = {}
-        with gzip.open(os.path.join(folder, name), 'rt') as f:
-            for r in csv.DictReader(f):
-                a, d = float(r['onset_s']), float(r['duration_s'])
-                pieces.setdefault(r['piece'], []).append((a, a + d, float(r['midi']), velocity(r)))
+        path, pieces = os.path.join(folder, name), {}
+
+        def note(r):
+            onset, duration = (tables.number(r, column, 0, 1e6) for column in ('onset_s', 'duration_s'))
+            pieces.setdefault(r['piece'], []).append((onset, onset + duration, tables.number(r, 'midi', 0, 127), velocity(r)))
+
+        if not tables.read(path, note):
+            raise ValueError(f'{path}: no notes, expected a row a note')
         return [np.array(sorted(p), np.float32) for p in pieces.values()]
-    return read('pop909.csv.gz', lambda r: float(r['velocity']) / 127), read('guitarset.csv.gz', lambda r: 0.6)
+    return (read('pop909.csv.gz', lambda r: tables.number(r, 'velocity', 0, 127) / 127),
+            read('guitarset.csv.gz', lambda r: 0.6))
 
 
 def smooth(rng, n, step_s, amount):
@@ -55,6 +59,12 @@ def until_again(notes):
         seconds.append(following.get(key, np.inf) - note[0])
         following[key] = note[0]
     return seconds[::-1]
+
+
+def melodic(pack):
+    """The instruments that hold a note and play lines: (recorded ones, others)."""
+    real = [p for n, p in pack.items() if n.startswith(('phil_', 'weresax', 'berklee')) and p.kind == 'sustain']
+    return real, [p for p in pack.values() if p.family in MELODIC and p.kind == 'sustain' and p not in real]
 
 
 class Clip:
@@ -300,7 +310,8 @@ class Clip:
         pool = (good if rng.random() < 0.7 and good else pool) or [self.invented['guitar']]
         instrument = pool[rng.integers(len(pool))] if rng.random() < 0.75 else self.invented['guitar']
         voice, cents = self.new_voice(), rng.uniform(-15, 15)
-        low, high = max(28, instrument.low - 2), min(96, instrument.high + 2)
+        low = min(96, max(28, instrument.low - 2))
+        high = max(low, min(96, instrument.high + 2))
         style = rng.random()
         if style < 0.45:
             notes = self.sequence_notes(self.takes, low, high)
@@ -555,14 +566,8 @@ class Clip:
             t += seconds * rng.uniform(0.98, 1.02)
         return plans
 
-    def _lines_pool(self):
-        real = [p for n, p in self.pack.items() if n.startswith(('phil_', 'weresax', 'berklee')) and p.kind == 'sustain']
-        others = [p for p in self.pack.values() if p.family in ('reed', 'flute', 'brass', 'string', 'vocal', 'synth_lead',
-                                                               'organ') and p.kind == 'sustain' and p not in real]
-        return real, others
-
     def _pick(self, share_real=0.6):
-        real, others = self._lines_pool()
+        real, others = melodic(self.pack)
         pool = real if (self.rng.random() < share_real and real) or not others else others
         return pool[self.rng.integers(len(pool))]
 
@@ -761,12 +766,14 @@ class Maker:
         return clip.mix(), sorted(clip.labels, key=lambda label: label[0])
 
 
-def for_training(seed, packs, midi_folder, validation=False, make=Clip):
+def load(packs, midi_folder, validation=False):
+    """(pack, sequences) to make clips from: those of training, or those that are held out from it."""
     pack = samples.load(packs, only=HELD_OUT) if validation else samples.load(packs, without=HELD_OUT)
-    if not any(instrument.kind == 'sustain' for instrument in pack.values()):
-        wanted = f'one of {", ".join(HELD_OUT)}, which are held out' if validation else 'instruments that hold a note'
-        raise SystemExit(f'{" ".join(packs)}: expected {wanted}')
-    return Maker(seed, pack, load_sequences(midi_folder), make)
+    if not any(melodic(pack)):
+        wanted = f'one of {", ".join(HELD_OUT)}, which are held out' if validation else \
+            f'instruments that hold a note, of the families {", ".join(MELODIC)}'
+        raise ValueError(f'{" ".join(packs)}: expected {wanted}')
+    return pack, load_sequences(midi_folder)
 
 
 def frames_of(labels, n_frames):

@@ -14,14 +14,14 @@ arrays {name: list of floats} and perhaps card; bins and inputs tell the input's
 Batch norm is folded into the convolution before it, as it stands at evaluation.
 """
 import argparse
-import pickle
-import sys
+import os
 
 import numpy as np
 import torch
 
 import config
 import fnw
+import program
 
 BATCH_NORM_EPSILON = 1e-5  # PyTorch's default, which model.py uses
 GRU_ARRAYS = {'weight': 'weight_ih_l0', 'bias': 'bias_ih_l0', 'weight_hh': 'weight_hh_l0', 'bias_hh': 'bias_hh_l0'}
@@ -85,21 +85,43 @@ def to_model(checkpoint):
     }
 
 
+def load(path):
+    """The checkpoint in a file."""
+    try:
+        saved = torch.load(path, map_location='cpu')
+        for key in ('layers', 'state', 'name', 'features_hash', 'arrays'):
+            saved[key]
+    except OSError:
+        raise
+    except Exception as error:  # what is no checkpoint may fail in any way
+        raise ValueError(f'{path}: expected a checkpoint of train.py or a weights file (.fnw)') from error
+    return saved
+
+
 def read(path):
     """As fnw.read gives it, also of a checkpoint."""
     if path.endswith('.fnw'):
         return fnw.read(path)
+    saved = load(path)
     try:
-        return fnw.unpack(fnw.pack(to_model(torch.load(path, map_location='cpu'))))
-    except (EOFError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
-        raise ValueError(f'{path}: expected a checkpoint of train.py or a weights file (.fnw)') from error
+        return fnw.unpack(fnw.pack(to_model(saved)))
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise ValueError(f'{path}: expected a checkpoint of train.py whose weights are those of its layers') from error
+
+
+def check_alike(models, expected):
+    for what in ('layers', 'features_hash', 'input'):
+        if any(model[what] != models[0][what] for model in models):
+            raise ValueError(f'the networks have other {what}: expected {expected}')
+    lookaheads = [list(model['arrays'].get('onset.lookahead', ())) for model in models]
+    if any(lookahead != lookaheads[0] for lookahead in lookaheads):
+        raise ValueError(f'the networks have other lookaheads: expected {expected}')
 
 
 def mean(models):
     """The first, with the mean of all weights."""
+    check_alike(models, 'checkpoints of one')
     first = models[0]
-    if any(model['layers'] != first['layers'] for model in models):
-        raise ValueError('the networks have other layers: expected checkpoints of one')
     arrays = {name: np.mean([model['arrays'][name] for model in models], 0) if name[0].isdigit() else values
               for name, values in first['arrays'].items()}
     return {**first, 'arrays': arrays}
@@ -107,9 +129,10 @@ def mean(models):
 
 def side_by_side(models):
     """One network with a group for each: its logits are the means of theirs."""
+    check_alike(models, 'networks of one kind')
+    if len(models) < 2:
+        raise ValueError('one network: expected two or more to put side by side')
     first, arrays, layers = models[0], {}, []
-    if any(model['layers'] != first['layers'] for model in models):
-        raise ValueError('the networks have other layers: expected networks of one kind')
     if any(layer['kind'] == 'stack' for layer in first['layers'][1:]):
         raise ValueError('a stack within the network: expected it at the beginning')
     for i, layer in enumerate(first['layers']):
@@ -147,19 +170,20 @@ def main():
     a.add_argument('--side-by-side', action='store_true')
     a.add_argument('--thresholds', action='store_true')
     o = a.parse_args()
-    try:
-        model = (side_by_side if o.side_by_side else mean)([read(path) for path in o.checkpoints])
-        if o.card:
-            with open(o.card) as card:
-                model['card'] = card.read()
-        if o.thresholds:
-            model = with_thresholds(model)
-        fnw.write(o.out, model)
-    except (OSError, ValueError) as error:
-        sys.exit(f'export.py: {error}')
+    if not o.out.endswith('.fnw'):
+        raise ValueError(f'{o.out}: expected the weights file that is to be written (.fnw) behind the networks')
+    if os.path.realpath(o.out) in map(os.path.realpath, o.checkpoints):
+        raise ValueError(f'{o.out}: one of the networks that are read, expected another name')
+    model = (side_by_side if o.side_by_side else mean)([read(path) for path in o.checkpoints])
+    if o.card:
+        with open(o.card) as card:
+            model['card'] = card.read()
+    if o.thresholds:
+        model = with_thresholds(model)
+    fnw.write(o.out, model)
     n_weights = sum(values.size for values in fnw.read(o.out)['arrays'].values())
     print(f'{o.out}: {model["name"]}, {len(model["layers"])} layers, {n_weights} values')
 
 
 if __name__ == '__main__':
-    main()
+    program.run(main)

@@ -11,7 +11,10 @@ from config import BINS, HOP, KEYS, SAMPLE_RATE
 
 _ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 _LIBRARY = os.environ.get('FENBY_TRAIN_LIBRARY', os.path.join(_ROOT, 'build', 'libfenby-train.so'))
-library = ctypes.CDLL(_LIBRARY)
+try:
+    library = ctypes.CDLL(_LIBRARY)
+except OSError as error:
+    raise SystemExit(f'{error}: expected it to be made by "make train-library"')
 _floats = ctypes.POINTER(ctypes.c_float)
 library.fenby_cqt_new.restype = ctypes.c_void_p
 library.fenby_cqt_reset.argtypes = [ctypes.c_void_p]
@@ -26,6 +29,12 @@ LEVELS = 200  # features are stored in bytes, this many to 1.0: half a decibel
 
 def features_hash():
     return library.fenby_cqt_features_hash()
+
+
+def check(path, its_hash):
+    """Networks hear the features that they were trained on, no others."""
+    if its_hash != features_hash():
+        raise ValueError(f'{path}: made for other features: hash {its_hash:016x}, expected {features_hash():016x}')
 
 
 def cqt(samples):

@@ -8,6 +8,8 @@ import struct
 
 import numpy as np
 
+import program
+
 MAGIC, VERSION, VERSION_WITHOUT_GROUPS = b'fenby.nw', 2, 1
 KINDS = ['stack', 'conv', 'gru', 'head']
 ACTIVATIONS = ['linear', 'sigmoid']
@@ -106,9 +108,7 @@ def unpack(data):
 
 
 def write(path, model):
-    data = pack(model)
-    with open(path, 'wb') as file:
-        file.write(data)
+    program.write(path, pack(model))
 
 
 def read(path):
@@ -116,5 +116,5 @@ def read(path):
         data = file.read()
     try:
         return unpack(data)
-    except ValueError as error:
+    except (IndexError, ValueError, struct.error) as error:
         raise ValueError(f'{path}: {error}') from error

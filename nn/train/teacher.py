@@ -21,6 +21,7 @@ class Teacher:
     def __init__(self, path):
         try:
             model = fnw.read(path)
+            features.check(path, model['features_hash'])
         except (OSError, ValueError) as error:
             sys.exit(f'a teacher: {error}')
         outputs = {name: channels for name, (channels, _) in model['layers'][-1]['outputs'].items() if name in CHANNELS}

@@ -8,8 +8,8 @@
 With --add, half of every batch comes from a folder of recordings with their notes (recordings.py): to tune a trained
 network to one instrument, start --from its checkpoint or weights file. With --teacher, what that network says of the clips
 is learnt in place of their labels (teacher.py). Clips are made on the fly by worker processes; features come from the C
-code. OUT.pt is a checkpoint, written every 500 steps: a run that was stopped goes on with --resume. The log goes to
-standard output and OUT.log.
+code. OUT.pt is a checkpoint, written every 500 steps and when training is interrupted: --resume goes on from it. The log
+goes to standard output and OUT.log.
 
 What is exported is the running mean of the weights over the last steps: it hears new instruments better than any one
 step's weights (Izmailov et al., "Averaging weights leads to wider optima and better generalization", UAI 2018).
@@ -18,9 +18,14 @@ SHARE steps all go on from the mean of their weights (Lin et al., "Don't use lar
 2020)."""
 import argparse
 import copy
+import io
 import multiprocessing
+import multiprocessing.connection
 import os
-import shutil
+import queue
+import signal
+import sys
+import threading
 import time
 
 import numpy as np
@@ -32,6 +37,7 @@ import config
 import export
 import features
 import fnw
+import program
 import recordings
 import teacher
 from model import Net, number_type
@@ -39,7 +45,11 @@ from muon import Muon
 
 # Clips to draw from, at first and later: one is seen a few times, each time another part, shifted and coloured anew.
 POOL, LARGEST_POOL = 200, 1200
-PATIENCE = 600  # seconds to wait for the other processes
+AHEAD = 24  # clips that a process makes before they are asked for
+
+
+class Stopped(Exception):
+    """Training ends before its time: why, and the exit status."""
 
 
 def example(sound, labels, taught_by):
@@ -50,12 +60,32 @@ def example(sound, labels, taught_by):
     return frames, np.concatenate([planes, taught_by.planes(frames)], -1) if taught_by else planes
 
 
-def make_clips(seed, samples, midi, taught_by, queue):
+def only_ended_by(parent_gone):
+    """For a process that works for another: it ignores Ctrl-C, which is for that one, and ends when it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+    def watch():
+        multiprocessing.connection.wait([parent_gone])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def make_clips(seed, source, taught_by, pipe):
+    only_ended_by(multiprocessing.parent_process().sentinel)
     os.nice(10)  # training itself comes first
     torch.set_num_threads(1)
-    maker = clips.for_training(seed, samples, midi)
+    maker, made = clips.Maker(seed, *source), queue.Queue(AHEAD)
+
+    def send():
+        while True:
+            pipe.send(made.get())
+
+    threading.Thread(target=send, daemon=True).start()
     while True:
-        queue.put(example(*maker.clip(), taught_by))
+        made.put(example(*maker.clip(), taught_by))
 
 
 def added_clips(folder, taught_by):
@@ -117,16 +147,22 @@ class Batches:
 class FreshBatches(Batches):
     """From clips made on the way, at a fixed pace: the same ones for the same seed."""
 
-    def __init__(self, workers, seed, samples, midi, renew, added, taught_by):
+    def __init__(self, workers, seed, source, renew, added, taught_by):
         context = multiprocessing.get_context('fork')
-        self.queues = [context.Queue(24) for _ in range(workers)]
-        for i, queue in enumerate(self.queues):
-            context.Process(target=make_clips, args=(seed * 1000 + i, samples, midi, taught_by, queue), daemon=True).start()
+        self.pipes = []
+        for i in range(workers):
+            here, there = context.Pipe(duplex=False)
+            context.Process(target=make_clips, args=(seed * 1000 + i, source, taught_by, there), daemon=True).start()
+            there.close()  # when the maker ends, however it ends, reading does
+            self.pipes.append(here)
         self.renew, self.due, self.made = renew, 0.0, 0
         super().__init__([self.next_clip() for _ in range(POOL)], seed, added)
 
     def next_clip(self):
-        clip = self.queues[self.made % len(self.queues)].get()
+        try:
+            clip = self.pipes[self.made % len(self.pipes)].recv()
+        except (EOFError, OSError):
+            raise Stopped('a process that makes clips has ended', 1) from None
         self.made += 1
         return clip
 
@@ -153,9 +189,9 @@ class Team:
         """Puts combine(a row of numbers from each process) into tensors."""
         flat = torch.cat([t.detach().reshape(-1) for t in tensors])
         self.rows[self.rank, :len(flat)] = flat
-        self.barrier.wait(PATIENCE)
+        self.barrier.wait()
         flat = combine(self.rows[:, :len(flat)])
-        self.barrier.wait(PATIENCE)
+        self.barrier.wait()
         for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors])):
             tensor.detach().copy_(part.view_as(tensor))
 
@@ -166,20 +202,28 @@ class Team:
         self.share(tensors, lambda rows: rows.mean(0))
 
 
-def layers_of(path):
-    return fnw.read(path)['layers'] if path.endswith('.fnw') else torch.load(path, map_location='cpu')['layers']
+def read_start(path):
+    """The checkpoint, or the model in a weights file (.fnw), that training is to begin with."""
+    start = fnw.read(path) if path.endswith('.fnw') else export.load(path)
+    features.check(path, start['features_hash'])
+    if start['layers'][-1].get('outputs') != config.LAYERS[-1]['outputs']:
+        raise ValueError(f'{path}: a network with other outputs: expected those of config.py')
+    return start
 
 
-def start_from(net, path, batch):
-    """Puts the weights of a checkpoint, or of a weights file (.fnw), into net, which has the same layers.
+def net_of(start, path):
+    """The network that read_start gave."""
+    net = Net(start['layers'], dropout=config.DROPOUT)
+    try:
+        net.load_state_dict(start['state'] if 'state' in start else export.to_state(start, net.state_dict()))
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ValueError(f'{path}: weights that do not fit its layers, expected a network of train.py') from error
+    return net
 
-    A weights file has its batch norm folded into the convolutions: it is unfolded by what a batch of clips shows,
+
+def unfold(net, batch):
+    """A weights file has its batch norm folded into the convolutions: it is unfolded by what a batch of clips shows,
     so that training begins with the same function."""
-    if not path.endswith('.fnw'):
-        net.load_state_dict(torch.load(path, map_location='cpu')['state'])
-        return
-    model = fnw.read(path)
-    net.load_state_dict(export.to_state(model, net.state_dict()))
     seen = {}
 
     def look(norm, inputs):
@@ -277,28 +321,28 @@ def loss_of(out, y):
 
 def options():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument('out')
+    a.add_argument('out', metavar='OUT.pt')
     a.add_argument('--samples', metavar='DIR', nargs='+', required=True)
     a.add_argument('--midi', required=True)
     length = a.add_mutually_exclusive_group(required=True)
-    length.add_argument('--hours', type=float)
-    length.add_argument('--steps', type=int)
+    length.add_argument('--hours', type=program.positive(float))
+    length.add_argument('--steps', type=program.positive(int))
     a.add_argument('--resume', action='store_true')
     a.add_argument('--keep', action='store_true', help='keep each checkpoint as OUT.STEP.pt, too: export.py takes means')
     a.add_argument('--from', dest='start', metavar='OTHER', help='start from the network in a checkpoint or a weights file (.fnw)')
     a.add_argument('--add', metavar='DIR', help='recordings with their notes')
     a.add_argument('--teacher', metavar='OTHER.fnw', help='a weights file whose answers are learnt, too')
     a.add_argument('--only', choices=list(config.LOSS), help='train the head of this output alone, the rest as it is')
-    a.add_argument('--processes', type=int, default=1, help='train in several, each with a batch of its own')
-    a.add_argument('--threads', type=int, default=os.cpu_count(), help='of each process')
-    a.add_argument('--workers', type=int, default=1, help='processes that make clips, for each that trains')
-    a.add_argument('--renew', type=float, default=2, help='new clips for each step')
-    a.add_argument('--learning-rate', type=float, default=config.LEARNING_RATE)
+    a.add_argument('--processes', type=program.positive(int), default=1, help='train in several, each with a batch of its own')
+    a.add_argument('--threads', type=program.positive(int), default=os.cpu_count(), help='of each process')
+    a.add_argument('--workers', type=program.positive(int), default=1, help='processes that make clips, for each that trains')
+    a.add_argument('--renew', type=program.positive(float), default=2, help='new clips for each step')
+    a.add_argument('--learning-rate', type=program.positive(float), default=config.LEARNING_RATE)
     return a.parse_args()
 
 
-def train(o, net, team, rank, data=None):
-    """data: where batches come from, if not from clips made on the way."""
+def train(o, net, team, rank, batches, saved=None):
+    """batches: makes what gives batches, of the run's seed. saved: the checkpoint to go on from, whose weights net has."""
     team.rank = rank
     torch.set_num_threads(o.threads)
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -306,23 +350,17 @@ def train(o, net, team, rank, data=None):
     decay = 0 if o.only else config.WEIGHT_DECAY
     optimizer = Muon(net, o.learning_rate, decay) if config.MUON else \
         torch.optim.AdamW(net.parameters(), o.learning_rate, weight_decay=decay)
-    step, spent, seed, saved = 0, 0.0, config.SEED, None
-    if o.start:
-        seed += 1
-    if o.resume:
-        saved = torch.load(o.out, map_location=device)
-        net.load_state_dict(saved['state'])
+    step, spent, seed = 0, 0.0, config.SEED + bool(o.start)
+    if saved:
         optimizer.load_state_dict(saved['optimizer'])
         step, spent, seed = saved['step'], saved['seconds'], saved['seed'] + 1
 
-    if data is None:
-        taught_by = teacher.Teacher(o.teacher) if o.teacher else None
-        data = FreshBatches(o.workers, seed * o.processes + rank, o.samples, o.midi, o.renew,
-                            added_clips(o.add, taught_by) if o.add else (), taught_by)
-    if o.start and not o.resume:
-        start_from(net, o.start, data.batch()[0].to(device))
+    data = batches(seed)
+    if o.start and o.start.endswith('.fnw') and not saved:
+        unfold(net, data.batch()[0].to(device))
     team.first([t for t in net.state_dict().values() if t.is_floating_point()])
-    average = copy.deepcopy(saved.get('average', saved['state']) if saved else net.state_dict())
+    average = {name: value.to(device) for name, value in saved.get('average', saved['state']).items()} if saved else \
+        copy.deepcopy(net.state_dict())
     log = open(os.path.splitext(o.out)[0] + '.log', 'a', buffering=1) if rank == 0 else None
 
     def say(text):
@@ -330,71 +368,135 @@ def train(o, net, team, rank, data=None):
             print(text, flush=True)
             log.write(text + '\n')
 
-    def save():
+    def save(keep):
         if rank:
             return
+        if not all(torch.isfinite(t).all() for t in (*net.state_dict().values(), *average.values())):
+            raise ValueError(f'{o.out}: weights that are not finite are not saved: expected a lower --learning-rate')
         state = {'layers': net.layers, 'state': net.state_dict(), 'average': average, 'optimizer': optimizer.state_dict(),
                  'step': step, 'seconds': spent, 'seed': seed, 'name': config.NAME,
                  'features_hash': features.features_hash(), 'arrays': config.ARRAYS}
-        torch.save(state, o.out + '.tmp')
-        os.replace(o.out + '.tmp', o.out)
-        if o.keep:
-            shutil.copy(o.out, f'{os.path.splitext(o.out)[0]}.{step}.pt')
+        data = io.BytesIO()
+        torch.save(state, data)
+        program.write(o.out, data.getbuffer())
+        if keep:
+            program.write(f'{os.path.splitext(o.out)[0]}.{step}.pt', data.getbuffer())
 
     if o.only:
         only_head(net, o.only)
     say(f'{sum(p.numel() for p in net.parameters())} parameters on {device} in {str(numbers)[6:]}, seed {seed}')
     began, already, recent = time.time(), spent, []
     done = (lambda: step / o.steps) if o.steps else (lambda: spent / (o.hours * 3600))
-    while done() < 1:
-        rate = o.learning_rate * min(1, (step + 1) / config.WARM_UP) * 0.5 * (1 + np.cos(np.pi * done()))
-        for group in optimizer.param_groups:
-            group['lr'] = rate + 1e-5
-        x, y = data.batch()
-        x, y = x.to(device), y.to(device)
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=numbers == torch.bfloat16):
-            out = net(x.to(numbers))
-        loss, parts = loss_of(out, y)
-        loss = parts[o.only] if o.only else loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), config.CLIP_GRADIENT)
-        optimizer.step()
-        step += 1
-        if step % config.SHARE == 0 or step == o.steps:
-            team.mean([t for t in net.state_dict().values() if t.is_floating_point()])
-            clock = torch.tensor([already + time.time() - began])
-            team.first([clock])  # so that all stop at the same step
-            spent = clock.item()
-        keep = min(config.AVERAGE, step / (step + 10))
-        for name, value in net.state_dict().items():
-            average[name] = torch.lerp(value, average[name], keep) if value.is_floating_point() else value.clone()
-        recent.append([loss.item()] + [parts[k].item() for k in config.LOSS])
-        if step % 50 == 0:
-            mean = np.mean(recent, 0)
-            say(f'step {step} loss {mean[0]:.4f} ' + ' '.join(f'{k} {v:.4f}' for k, v in zip(config.LOSS, mean[1:])) +
-                f' rate {rate:.5f} clips {data.made} seconds {spent:.0f}')
-            recent = []
-        if step % 500 == 0:
-            save()
-    save()
+    try:
+        while done() < 1:
+            rate = o.learning_rate * min(1, (step + 1) / config.WARM_UP) * 0.5 * (1 + np.cos(np.pi * done()))
+            for group in optimizer.param_groups:
+                group['lr'] = rate + 1e-5
+            x, y = data.batch()
+            x, y = x.to(device), y.to(device)
+            with torch.autocast(device, dtype=torch.bfloat16, enabled=numbers == torch.bfloat16):
+                out = net(x.to(numbers))
+            loss, parts = loss_of(out, y)
+            loss = parts[o.only] if o.only else loss
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(net.parameters(), config.CLIP_GRADIENT)
+            optimizer.step()
+            step += 1
+            if step % config.SHARE == 0 or step == o.steps:
+                team.mean([t for t in net.state_dict().values() if t.is_floating_point()])
+                clock = torch.tensor([already + time.time() - began])
+                team.first([clock])  # so that all stop at the same step
+                spent = clock.item()
+            keep = min(config.AVERAGE, step / (step + 10))
+            for name, value in net.state_dict().items():
+                average[name] = torch.lerp(value, average[name], keep) if value.is_floating_point() else value.clone()
+            recent.append([loss.item()] + [parts[k].item() for k in config.LOSS])
+            if step % 50 == 0:
+                mean = np.mean(recent, 0)
+                say(f'step {step} loss {mean[0]:.4f} ' + ' '.join(f'{k} {v:.4f}' for k, v in zip(config.LOSS, mean[1:])) +
+                    f' rate {rate:.5f} clips {data.made} seconds {spent:.0f}')
+                recent = []
+            if step % 500 == 0:
+                save(o.keep)
+    except Stopped:
+        spent = already + time.time() - began
+        save(False)
+        raise
+    save(o.keep)
     say(f'done: {step} steps in {spent:.0f} s')
+
+
+def read_saved(path):
+    """The checkpoint to go on from."""
+    saved = read_start(path)
+    if not {'optimizer', 'step', 'seconds', 'seed'} <= saved.keys():
+        raise ValueError(f'{path}: expected a checkpoint of train.py')
+    return saved
+
+
+def train_beside(o, net, team, rank, batches, saved):
+    """One of the processes that train beside the first."""
+    only_ended_by(multiprocessing.parent_process().sentinel)
+    try:
+        train(o, net, team, rank, batches(rank), saved)
+    except Stopped as stopped:
+        sys.exit(f'train.py: {stopped.args[0]}')
+
+
+def interrupted(*_):
+    raise Stopped('interrupted', 130)
 
 
 def main():
     o = options()
+    if not os.path.isdir(os.path.dirname(o.out) or '.'):
+        raise ValueError(f'{o.out}: no such folder, expected one that is there')
+    if os.path.exists(o.out) and not o.resume:
+        raise ValueError(f'{o.out}: there is a network already: expected --resume, or another name')
+    # Whatever can be wrong is read here, before there are other processes, which then share it. One thread: those of OpenMP
+    # are not there in a process that was forked.
+    torch.set_num_threads(1)
     torch.manual_seed(config.SEED)
-    start = o.out if o.resume else o.start
-    net = Net(layers_of(start) if start else config.LAYERS, dropout=config.DROPOUT)
+    saved = read_saved(o.out) if o.resume else None
+    if saved or o.start:
+        net = net_of(saved or read_start(o.start), o.out if saved else o.start)
+    else:
+        net = Net(config.LAYERS, dropout=config.DROPOUT)
+    taught_by = teacher.Teacher(o.teacher) if o.teacher else None
+    added = added_clips(o.add, taught_by) if o.add else ()
+    source = clips.load(o.samples, o.midi)
+
+    def batches(rank):
+        return lambda seed: FreshBatches(o.workers, seed * o.processes + rank, source, o.renew, added, taught_by)
+
     team = Team(o.processes, sum(t.numel() for t in net.state_dict().values()))
-    others = [multiprocessing.get_context('fork').Process(target=train, args=(o, net, team, rank))
+    others = [multiprocessing.get_context('fork').Process(target=train_beside, args=(o, net, team, rank, batches, saved))
               for rank in range(1, o.processes)]
-    for process in others:
-        process.start()
-    train(o, net, team, 0)
-    for process in others:
-        process.join()
+
+    def miss(*_):
+        if any(process.exitcode for process in others):
+            raise Stopped('a process that trains has ended', 1)
+
+    for number, handler in ((signal.SIGINT, interrupted), (signal.SIGTERM, interrupted), (signal.SIGCHLD, miss)):
+        signal.signal(number, handler)
+    try:
+        for process in others:
+            process.start()
+        train(o, net, team, 0, batches(0), saved)
+        for process in others:
+            process.join()
+    except Stopped as stopped:
+        reason, status = stopped.args
+        then = f'--resume goes on from {o.out}' if os.path.exists(o.out) else 'there is no checkpoint yet'
+        print(f'train.py: {reason}: {then}', file=sys.stderr)
+        sys.exit(status)
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for process in others:
+            if process.is_alive():
+                process.terminate()
 
 
 if __name__ == '__main__':
-    main()
+    program.run(main)
