@@ -21,6 +21,7 @@ import clips
 import config
 import export
 import fnw
+import program
 import recordings
 import report
 import train
@@ -83,10 +84,13 @@ VARIANTS = {
 }
 
 
+source = None  # of clips: read once, before there are other processes, which share it
+
+
 def make_clips(job):
     seed, count, kind, o = job
     torch.set_num_threads(1)
-    maker, taught_by = clips.for_training(seed, o.samples, o.midi, make=kind), Teacher(o.teacher) if o.teacher else None
+    maker, taught_by = clips.Maker(seed, *source, make=kind), Teacher(o.teacher) if o.teacher else None
     return [train.example(*maker.clip(), taught_by) for _ in range(count)]
 
 
@@ -109,8 +113,8 @@ def train_variant(name, pool, o):
                                  add=None, steps=o.steps, hours=None, processes=1, threads=1,
                                  learning_rate=config.LEARNING_RATE)
     team = train.Team(1, sum(t.numel() for t in net.state_dict().values()))
-    train.train(options, net, team, 0, (LongWindows if name == 'long' else train.Batches)(pool, 1))
-    checkpoint = torch.load(options.out)
+    train.train(options, net, team, 0, lambda seed: (LongWindows if name == 'long' else train.Batches)(pool, 1))
+    checkpoint = export.load(options.out)
     if name == 'long':  # what was never heard has no say
         checkpoint['average']['modules_.1.conv.weight'][:, 1::2] = 0
     fnw.write(os.path.join(o.out, name + '.fnw'), export.to_model(checkpoint))
@@ -127,8 +131,8 @@ def main():
     a.add_argument('out')
     a.add_argument('--samples', metavar='DIR', nargs='+', required=True)
     a.add_argument('--midi', required=True)
-    a.add_argument('--steps', type=int, default=4000)
-    a.add_argument('--clips', type=int, default=400)
+    a.add_argument('--steps', type=program.positive(int), default=4000)
+    a.add_argument('--clips', type=program.positive(int), default=400)
     a.add_argument('--fenby')
     a.add_argument('--eval')
     a.add_argument('--teacher', metavar='OTHER.fnw', help='a weights file, for the variant taught')
@@ -140,7 +144,15 @@ def main():
             a.error(f'no variant {name!r}: expected one of {", ".join(VARIANTS)}')
     if 'taught' in names and not o.teacher:
         a.error('variant taught: expected a --teacher')
+    if bool(o.eval) != bool(o.fenby):
+        a.error('expected --eval and --fenby, or neither')
     os.makedirs(o.out, exist_ok=True)
+    if o.eval:
+        recordings.find(o.eval)  # before a night of training
+    if o.teacher:
+        Teacher(o.teacher)
+    global source
+    source = clips.load(o.samples, o.midi)
 
     context, running = multiprocessing.get_context('fork'), []
     pools = {}
@@ -153,6 +165,8 @@ def main():
         running[-1].start()
     for process in running:
         process.join()
+    if any(process.exitcode for process in running):
+        raise ValueError('a training has ended before its time, expected all of them to end well')
     if not o.eval:
         return
     with open(os.path.join(o.out, 'ablations.md'), 'w') as f:
@@ -167,4 +181,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    program.run(main)

@@ -9,22 +9,24 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt
 import numpy as np
 
+import program
+
 LINE = re.compile(r'step (\d+) loss ([\d.]+) (.*) rate ')
 SMOOTH = 5  # lines of the log: 250 steps
 
 
 def read(path):
     """steps, {name of the loss: values}"""
-    steps, losses = [], {}
-    with open(path) as log:
+    lines = {}
+    with open(path, errors='replace') as log:
         for match in filter(None, map(LINE.match, log)):
-            words = match[3].split()
-            if steps and int(match[1]) <= steps[-1]:
-                continue  # resumed from an earlier checkpoint
-            steps.append(int(match[1]))
-            for name, value in zip(words[::2], words[1::2]):
-                losses.setdefault(name, []).append(float(value))
-    return steps, losses
+            step, words = int(match[1]), match[3].split()
+            if step <= max(lines, default=0):  # resumed from an earlier checkpoint: what came after it was given up
+                lines = {before: line for before, line in lines.items() if before < step}
+            lines[step] = dict(zip(words[::2], map(float, words[1::2])))
+    if not lines:
+        raise ValueError(f'{path}: no losses, expected a log of train.py')
+    return list(lines), {name: [line[name] for line in lines.values()] for name in next(iter(lines.values()))}
 
 
 def main():
@@ -47,4 +49,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    program.run(main)

@@ -7,7 +7,9 @@ never saw and, with --eval, on a folder of recordings with their notes
     evaluate.py CHECKPOINT.pt --samples DIR --midi DIR [--eval DIR] [--clips N]
 
 Thresholds are chosen on the clips (calibrate), never on the recordings. Fno counts back-dated onsets, Flive the
-times at which notes leave, both within 50 ms. The decoder here is a plain twin of dsp/note_tracker.c that looks once a hop."""
+times at which notes leave, both within 50 ms. The decoder here is a plain one. Of dsp/note_tracker.c it leaves
+out the looks between hops, the head that looks a hop less far ahead, the notes that are struck again before their
+posteriors have fallen by half of the threshold, velocities, bends and all that a player can set: report.py measures those."""
 import argparse
 import os
 
@@ -17,7 +19,9 @@ import torch
 
 import clips
 import config
+import export
 import features
+import program
 import recordings
 from model import Net
 
@@ -26,10 +30,13 @@ THRESHOLDS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 
 def load(path):
-    saved = torch.load(path, map_location='cpu')
+    saved = export.load(path)
+    features.check(path, saved['features_hash'])
+    if saved['layers'][-1].get('outputs') != config.LAYERS[-1]['outputs']:
+        raise ValueError(f'{path}: a network with other outputs: expected those of config.py')
     net = Net(saved['layers'])
     net.load_state_dict(saved.get('average', saved['state']))
-    return net.eval(), saved
+    return net.eval()
 
 
 def posteriors(net, frames):
@@ -96,7 +103,7 @@ def scores(items, head, threshold, tail_s=0.0):
 
 
 def validation_clips(net, samples, midi, count):
-    maker = clips.for_training(config.SEED + 99, samples, midi, validation=True)
+    maker = clips.Maker(config.SEED + 99, *clips.load(samples, midi, validation=True))
     kinds, items = ['piano', 'guitar', 'ensemble', 'solo'], []
     for i in range(count):
         y, labels = maker.clip(kinds[i % len(kinds)])
@@ -133,12 +140,13 @@ def main():
     a.add_argument('--samples', metavar='DIR', nargs='+', required=True)
     a.add_argument('--midi', required=True)
     a.add_argument('--eval')
-    a.add_argument('--clips', type=int, default=48)
-    a.add_argument('--heads', type=int, nargs='*', default=range(len(config.LOOKAHEAD)))
+    a.add_argument('--clips', type=program.positive(int), default=48)
+    a.add_argument('--heads', type=int, nargs='*', default=range(len(config.LOOKAHEAD)),
+                   choices=range(len(config.LOOKAHEAD)))
     a.add_argument('--all-thresholds', action='store_true')
     o = a.parse_args()
     torch.set_num_threads(1)
-    net, _ = load(o.checkpoint)
+    net = load(o.checkpoint)
     held_out = validation_clips(net, o.samples, o.midi, o.clips)
     real = real_recordings(net, o.eval) if o.eval else []
     for head in o.heads:
@@ -150,4 +158,4 @@ def main():
 
 
 if __name__ == '__main__':
-    main()
+    program.run(main)

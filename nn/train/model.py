@@ -110,7 +110,9 @@ class Net(nn.Module):
         return x * ((torch.rand(x.shape[:2], device=x.device) < keep).to(x.dtype) / keep)[:, :, None, None]
 
     def forward(self, x):
-        history, pasts = [], [getattr(module, 'past', 0) for module in self.modules_] + [0]
+        # What a later layer adds is kept until the last that does: the rest of a long recording would not fit into memory.
+        readers = {i - layer['skip']: i for i, layer in enumerate(self.layers) if layer.get('skip')}
+        kept, pasts = {}, [getattr(module, 'past', 0) for module in self.modules_] + [0]
         x = before(x, pasts[0])
         for i, (layer, module) in enumerate(zip(self.layers, self.modules_)):
             kind = layer['kind']
@@ -122,13 +124,15 @@ class Net(nn.Module):
                 x = torch.cat([padded[..., low + s:low + s + layer['width']] for s in layer['shifts']], 1)
                 x = x.contiguous(memory_format=torch.channels_last)
             elif kind == 'conv':
-                skip = history[-layer['skip']] if layer.get('skip') else None
+                source = i - layer['skip'] if layer.get('skip') else None
+                skip = None if source is None else kept.pop(source) if readers[source] == i else kept[source]
                 x = module(x, skip, layer.get('relu', True), past)
                 if self.training and i > 1 and skip is None:
                     x = self.drop(x)
             else:
                 x = before(module(x), past)
-            history.append(x)
+            if i in readers:
+                kept[i] = x
         out, first = {}, 0
         for name, (channels, _) in self.layers[-1]['outputs'].items():
             out[name] = x[:, first:first + channels]

@@ -27,7 +27,9 @@ import config
 import evaluate
 import features
 import fnw
+import program
 import recordings
+import tables
 from model import of_weights
 
 BOOTSTRAP = 2000
@@ -43,8 +45,9 @@ def read(path):
 
 def transcribe(fenby, model, sound, folder):
     table = os.path.join(folder, 'notes.csv')
-    subprocess.run([fenby, sound, '--quiet', '--model', model, '-o', os.path.join(folder, 'notes.mid'), '--csv', table],
-                   check=True)
+    done = subprocess.run([fenby, sound, '--quiet', '--model', model, '-o', os.path.join(folder, 'notes.mid'), '--csv', table])
+    if done.returncode:
+        raise ValueError(f'{sound}: {fenby} ended with {done.returncode}, expected notes')
     return read(table)
 
 
@@ -89,7 +92,7 @@ def interval(results, key, rng):
 
 
 def recall_by(results, group, name, edges):
-    """Rows of (from, to, notes, recall, live recall) over one quantity of the reference's notes."""
+    """Rows of (from, to, notes, recall) over one quantity of the reference's notes."""
     rows = []
     for low, high in zip(edges, edges[1:]):
         notes = caught = 0
@@ -242,12 +245,13 @@ def main():
     a.add_argument('--peers')
     a.add_argument('--out', default=os.path.dirname(os.path.abspath(__file__)))
     o = a.parse_args()
+    os.makedirs(o.out, exist_ok=True)  # before an hour of measuring
     model, rng = fnw.read(o.model), np.random.default_rng(1)
     lookaheads = [int(x) for x in model['arrays']['onset.lookahead']]
     modes = dict(zip(('tight', 'live', 'studio'), (int(x) for x in model['arrays']['mode.lookahead'])))
     files = recordings.find(o.eval)
-    with open(o.peers, newline='') if o.peers else open(os.devnull) as f:
-        peers = [(r['system'], r['latency_ms'], r['group'], float(r['f'])) for r in csv.DictReader(f)]
+    peers = tables.read(o.peers, lambda r: (r['system'], r['latency_ms'], r['group'], tables.number(r, 'f', 0, 1))) \
+        if o.peers else []
     by_head = {}
     with tempfile.TemporaryDirectory() as folder:
         for lookahead in lookaheads:
@@ -262,6 +266,7 @@ def main():
     curve = []
     for lookahead, results in by_head.items():
         late = np.concatenate([r['late_ms'] for r in results.values()])
+        late = late if len(late) else np.array([np.nan])  # not a note was caught
         curve.append((float(np.median(late)), {k: mean_over_groups(results, k) for k in ('fno', 'flive')}, lookahead, late))
     plot_latency(curve, peers, os.path.join(o.out, 'f1_latency.png'))
 
@@ -340,4 +345,4 @@ def contour_text(model, files):
 
 
 if __name__ == '__main__':
-    main()
+    program.run(main)

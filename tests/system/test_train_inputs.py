@@ -10,6 +10,7 @@ import struct
 import sys
 import tempfile
 import time
+import weakref
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, '..', '..', 'nn', 'train')]
@@ -18,18 +19,20 @@ import numpy as np
 import soundfile
 import torch
 
+import ablations
 import clips
 import config
 import curves
+import evaluate
 import export
 import features
 import fnw
 import model
 import program
 import recordings
+import report as report_of
 import samples
 import soundfont
-import tables
 import train
 import checks
 from checks import check, report
@@ -122,6 +125,36 @@ low = clips.load([pack('low', 'tone,guitar,20,3,decay,0,22050,100,0.8,\ntone_pia
 for seed in range(20):
     clips.Clip(np.random.default_rng(seed), *low, {'guitar': low[0]['tone']}).guitar()
 good_source = clips.load(['good'], 'midi')
+
+# --- recordings -------------------------------------------------------------------------------------------------
+
+def midi(*tracks, kind=1, division=100):
+    return b'MThd' + struct.pack('>IHHH', 6, kind, len(tracks), division) + \
+        b''.join(b'MTrk' + struct.pack('>I', len(track)) + track for track in tracks)
+
+
+def notes(text, name='take[1].csv'):
+    """Of a recording beside it."""
+    with tempfile.TemporaryDirectory(dir='.') as takes:
+        soundfile.write(f'{takes}/take[1].WAV', np.zeros(RATE // 10), RATE)
+        write(f'{takes}/{name}', text)
+        return recordings.find(takes)[0][1]
+
+
+HEAD = 'onset_s,offset_s,midi,velocity\n'
+check(notes('\ufeff' + HEAD + '0.5,1,59.98,0\n1,2,61,127\n') == [(0.5, 1, 60, 80 / 127), (1, 2, 61, 1)], 'a table is misread')
+for row in ('-0.1,1,60,80', '0,nan,60,80', '1,0,60,80', '0,1,128,80', '0,1,60,200', '0,1,,80'):
+    refuses(said(notes, HEAD + row), 'take[1].csv: line 2', 'expected')
+played = b'\0\x90\x3c\x7f\0\x99\x24\x7f\x32\x90\x40\x7f\x32\x80\x3c\0\0\xff\x2f\0'  # drums; the second note is left on
+for name in ('take[1].MID', 'take[1].midi'):
+    check(notes(midi(played), name) == [(0, 0.5, 60, 1), (0.25, 0.5, 64, 1)], f'{name} is misread')
+for data in (midi(played)[:-9], midi(played[:-5]), midi(), midi(played, division=0), midi(played, kind=2), b'MThd', b'',
+             midi(played, division=0xe728), midi(b'\0\x90\xbc\x7f'), midi(b'\0\x3c\x7f')):
+    refuses(said(notes, data, 'take[1].mid'), 'take[1].mid', 'expected')
+refuses(said(recordings.find, 'nosuch'), 'nosuch')
+write('sounds/a.wav', 'no sound')
+refuses(said(recordings.find, 'sounds'), 'a.wav', 'expected its notes')
+refuses(said(recordings.read_sound, 'sounds/a.wav'), 'a.wav', 'xpected a sound file')
 
 # --- soundfonts -------------------------------------------------------------------------------------------------
 
@@ -224,5 +257,25 @@ refuses(training('--steps', 1, '--from', 'other.fnw', out='x.pt')[0], 'other.fnw
 refuses(training('--steps', 1, '--teacher', 'other.fnw', out='x.pt')[0], 'other.fnw', 'features')
 refuses(training('--steps', 1, '--from', 'heads.fnw', out='x.pt')[0], 'heads.fnw', 'outputs')
 whole = open('net.fnw', 'rb').read()
+for path in ('nosuch.pt', 'good/tone.ogg'):
+    refuses(program_said(evaluate.main, path, '--samples', 'good', '--midi', 'midi')[0], path)
+program_said(report_of.main, '--fenby', 'nosuch', '--model', 'net.fnw', '--eval', 'nosuch', '--out', 'a/b')
+check(os.path.isdir('a/b'), 'report.py makes its folder late, or never')
+check('--fenby' in program_said(ablations.main, 'a', '--samples', 'good', '--midi', 'midi', '--eval', 'x')[0], '--eval alone')
+write('run.log', ''.join(f'step {step} loss {loss} onset 1 rate 0\n' for step, loss in ((50, 3), (100, 2), (150, 9), (100, 1))))
+check(curves.read('run.log')[0] == [50, 100] and not said(curves.read, 'run.log'), 'a log that goes back is misread')
+refuses(said(curves.read, 'net.fnw'), 'net.fnw', 'no losses')
+
+# What a network has said is kept only for a skip.
+listener, outputs = model.of_weights(net), []
+for module in listener.modules_:
+    module.register_forward_hook(lambda module, x, y: outputs.append(weakref.ref(y)))
+alive = []
+listener.modules_[-1].register_forward_pre_hook(lambda *_: alive.append(sum(y() is not None for y in outputs)))
+with torch.no_grad():
+    listener(torch.rand(1, 2, 20, config.BINS))
+check(alive[0] <= 3, f'{alive[0]} layers are kept to the end')
+
+folder.cleanup()
 report()
 sys.exit(checks.failed > 0)
