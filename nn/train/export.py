@@ -89,12 +89,13 @@ def load(path):
     """The checkpoint in a file."""
     try:
         saved = torch.load(path, map_location='cpu')
-        for key in ('layers', 'state', 'name', 'features_hash', 'arrays'):
-            saved[key]
+        whole = {'layers', 'state', 'name', 'features_hash', 'arrays'} <= saved.keys()
     except OSError:
         raise
-    except Exception as error:  # what is no checkpoint may fail in any way
-        raise ValueError(f'{path}: expected a checkpoint of train.py or a weights file (.fnw)') from error
+    except Exception:  # what is no checkpoint may fail in any way
+        whole = False
+    if not whole:
+        raise ValueError(f'{path}: expected a checkpoint of train.py or a weights file (.fnw)')
     return saved
 
 

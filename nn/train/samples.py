@@ -72,7 +72,8 @@ def _read_pack_sound(path, notes):
         raise ValueError(f'{path}: {rate} Hz, {audio.shape[1]} channels: expected {SAMPLE_RATE} Hz, 1 channel')
     for r in notes:
         if r.start + r.length > len(audio):
-            raise ValueError(f'{path}: a note from {r.start} to {r.start + r.length}: expected it within the {len(audio)} samples')
+            raise ValueError(f'{path}: a note from {r.start} to {r.start + r.length}: '
+                             f'expected it within the {len(audio)} samples')
     return audio[:, 0].astype(np.float16)
 
 

@@ -493,6 +493,8 @@ def main():
         sys.exit(status)
     finally:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM):  # the end is near
+            signal.signal(number, signal.SIG_IGN)
         for process in others:
             if process.is_alive():
                 process.terminate()

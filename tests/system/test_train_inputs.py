@@ -5,8 +5,10 @@ import contextlib
 import gzip
 import io
 import os
+import resource
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -254,6 +256,9 @@ for other, word in (('other.fnw', 'features_hash'), ('slower.fnw', 'lookaheads')
     for options in ((), ('--side-by-side',)):
         refuses(program_said(export.main, *options, 'net.fnw', other, 'x.fnw')[0], word)
 refuses(training('--steps', 1, '--from', 'other.fnw', out='x.pt')[0], 'other.fnw', 'features')
+torch.save({**export.load('net.pt'), 'features_hash': 1}, 'strange.pt')
+refuses(training('--steps', 9, '--resume', out='strange.pt')[0], 'strange.pt', 'features')
+refuses(program_said(evaluate.main, 'strange.pt', '--samples', 'good', '--midi', 'midi')[0], 'strange.pt', 'features')
 refuses(training('--steps', 1, '--teacher', 'other.fnw', out='x.pt')[0], 'other.fnw', 'features')
 refuses(training('--steps', 1, '--from', 'heads.fnw', out='x.pt')[0], 'heads.fnw', 'outputs')
 whole = open('net.fnw', 'rb').read()
@@ -275,6 +280,15 @@ listener.modules_[-1].register_forward_pre_hook(lambda *_: alive.append(sum(y() 
 with torch.no_grad():
     listener(torch.rand(1, 2, 20, config.BINS))
 check(alive[0] <= 3, f'{alive[0]} layers are kept to the end')
+
+limits, before = resource.getrlimit(resource.RLIMIT_FSIZE), open('net.pt', 'rb').read()
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))  # as a disk that is full
+refuses(said(program.write, 'net.pt', before), 'net.pt')
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+check(open('net.pt', 'rb').read() == before and not os.path.exists('net.pt.tmp'), 'a full disk takes the checkpoint')
+missing = subprocess.run([sys.executable, features.__file__], env={**os.environ, 'FENBY_TRAIN_LIBRARY': './nosuch.so'},
+                         stderr=subprocess.PIPE, text=True)
+refuses(missing.stderr.strip(), 'nosuch.so', 'make train-library')
 
 folder.cleanup()
 report()
