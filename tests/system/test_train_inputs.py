@@ -281,11 +281,13 @@ with torch.no_grad():
     listener(torch.rand(1, 2, 20, config.BINS))
 check(alive[0] <= 3, f'{alive[0]} layers are kept to the end')
 
-limits, before = resource.getrlimit(resource.RLIMIT_FSIZE), open('net.pt', 'rb').read()
-resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))  # as a disk that is full
-refuses(said(program.write, 'net.pt', before), 'net.pt')
-resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-check(open('net.pt', 'rb').read() == before and not os.path.exists('net.pt.tmp'), 'a full disk takes the checkpoint')
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+for path, call, what in (('net.fnw', fnw.write, net), ('net.pt', program.write, open('net.pt', 'rb').read())):
+    before = open(path, 'rb').read()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20000, limits[1]))  # as a disk that is full
+    refuses(said(call, path, what), path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    check(open(path, 'rb').read() == before and not os.path.exists(path + '.tmp'), f'a full disk takes {path}')
 missing = subprocess.run([sys.executable, features.__file__], env={**os.environ, 'FENBY_TRAIN_LIBRARY': './nosuch.so'},
                          stderr=subprocess.PIPE, text=True)
 refuses(missing.stderr.strip(), 'nosuch.so', 'make train-library')
