@@ -63,7 +63,7 @@ typedef struct {
 
 static void complain(const char *error)
 {
-    fprintf(stderr, "fenby-jack: %s\n", error);
+    fenby_print_line(stderr, "fenby-jack: %s", error);
 }
 
 static void on_note(void *user, const fenby_jack_note *note)

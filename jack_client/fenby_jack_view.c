@@ -16,6 +16,7 @@
 
 #include "../dsp/event.h"
 #include "../dsp/features.h"
+#include "command_line.h"
 #include "fenby_jack_clock.h"
 #include "preset.h"
 
@@ -374,7 +375,7 @@ void fenby_jack_view_end(fenby_jack_view *view)
 {
     if (!view) return;
     fenby_jack_view_leave(view);
-    if (view->message_is_trouble) fprintf(stderr, "fenby-jack: %s\n", view->message);
+    if (view->message_is_trouble) fenby_print_line(stderr, "fenby-jack: %s", view->message);
 }
 
 void fenby_jack_view_free(fenby_jack_view *view)
@@ -401,12 +402,13 @@ void fenby_jack_view_say(fenby_jack_view *view, const char *line, bool is_troubl
 {
     if (view->kind == FENBY_JACK_SCREEN) {
         snprintf(view->message, sizeof view->message, "%s", line);
+        fenby_make_printable(view->message);
         view->message_is_trouble = is_trouble;
         view->message_at_s = fenby_jack_now_s();
     } else if (!is_trouble) {
         print_line(view, line);
     } else if (takes_more(STDERR_FILENO, 0)) {
-        fprintf(stderr, "fenby-jack: %s\n", line);
+        fenby_print_line(stderr, "fenby-jack: %s", line);
     }
 }
 

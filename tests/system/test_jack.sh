@@ -403,6 +403,7 @@ test_command_line() {
     check "parameter" refuses 'no parameter' --set nothing=2
     check "preset" refuses 'nothing' --preset nothing
     check "model" refuses '/dev/null: is no regular file' --model /dev/null --no-start-server
+    check "model: a name of two lines" refuses 'a b.fnw: ' --model "$(printf 'a\nb.fnw')" --no-start-server
     echo nonsense >"$folder/nonsense"
     check "state" refuses 'nonsense:1: is no state' --state "$folder/nonsense"
     check "state: a folder" refuses "^fenby-jack: $folder: cannot be read: Is a directory$" --state "$folder"
