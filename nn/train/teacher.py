@@ -21,12 +21,12 @@ class Teacher:
     def __init__(self, path):
         try:
             model = fnw.read(path)
+            outputs = {name: channels for name, (channels, _) in model['layers'][-1]['outputs'].items() if name in CHANNELS}
+            if outputs != CHANNELS or list(model['arrays'].get('onset.lookahead', ())) != config.LOOKAHEAD:
+                raise ValueError(f'{path}: expected the outputs and lookaheads of config.py')
             features.check(path, model['features_hash'])
         except (OSError, ValueError) as error:
             sys.exit(f'a teacher: {error}')
-        outputs = {name: channels for name, (channels, _) in model['layers'][-1]['outputs'].items() if name in CHANNELS}
-        if outputs != CHANNELS or list(model['arrays'].get('onset.lookahead', ())) != config.LOOKAHEAD:
-            sys.exit(f'a teacher: {path}: expected the outputs and lookaheads of config.py')
         self.net, self.numbers = of_weights(model), number_type('cpu')
 
     def planes(self, frames):
