@@ -116,6 +116,39 @@ static void test_blocks(double rate_hz, const fenby_parameters *parameters)
     fenby_engine_free(engine);
 }
 
+// Whatever was left undone, an engine that was reset is as a new one.
+static void test_reset(void)
+{
+    static record fresh, again;
+    const int n = RATE * SECONDS;
+    compose(n, RATE, 3);
+    fenby_engine *engine = open_engine(RATE, 0, NULL);
+    run_synchronously(engine, n, 480, &fresh);
+
+    fenby_engine_reset(engine);
+    for (int i = 0; i < n / 2; i += 480) {  // nobody takes the events, then they are called off
+        fenby_engine_push(engine, music + i, 480);
+        fenby_engine_work(engine);
+    }
+    fenby_engine_end_notes(engine);
+    fenby_engine_work(engine);
+    fenby_engine_reset(engine);
+    run_synchronously(engine, n, 480, &again);
+    check_same(&fresh, &again, "reset after a panic,", 0);
+
+    for (int told = 0; told < 2; told++) {
+        fenby_engine_reset(engine);
+        for (int i = 0; i < 4 * n; i += 480) fenby_engine_push(engine, music + i % n, 480);  // nobody works
+        CHECK(status_of(engine).overruns > 0, "no overrun");
+        if (told) fenby_engine_work(engine);
+        fenby_engine_reset(engine);
+        CHECK(status_of(engine).overruns == 0 && status_of(engine).late_events == 0, "what was counted stays");
+        run_synchronously(engine, n, 480, &again);
+        check_same(&fresh, &again, "reset after an overrun,", told);
+    }
+    fenby_engine_free(engine);
+}
+
 typedef struct {
     fenby_engine *engine;
     atomic_bool stop;
@@ -498,6 +531,7 @@ static void test_all(void)
     test_blocks(44100, &asap);
     test_blocks(22050, NULL);
     test_blocks(8000, NULL);
+    test_reset();
     test_threaded(64);
     test_threaded(1024);
     static const uint32_t live_blocks[] = {16, 64, 256, 500, 1024, 4096};

@@ -46,6 +46,7 @@ typedef struct {
     bool stereo, no_map, no_worker, no_options, no_log, synchronous;
     double rate_hz;
     int32_t block;  // what the options say
+    int only_channel;  // of stereo: 1 or 2 has all of the sound, 0: both have it
 } host_config;
 
 typedef struct {
@@ -401,10 +402,9 @@ static inline void host_run(host *h, uint32_t n_frames)
 static inline void host_play(host *h, const float *samples, uint32_t n_frames)
 {
     for (int channel = 0; channel < (h->config.stereo ? 2 : 1); channel++) {
-        if (samples)
-            memcpy(h->audio[channel], samples, n_frames * sizeof *samples);
-        else
-            memset(h->audio[channel], 0, n_frames * sizeof *samples);
+        const int only = h->config.only_channel;
+        const float gain = only == 0 ? 1 : only == channel + 1 ? 2 : 0;
+        for (uint32_t i = 0; i < n_frames; i++) h->audio[channel][i] = samples ? gain * samples[i] : 0;
     }
     host_run(h, n_frames);
 }

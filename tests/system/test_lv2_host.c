@@ -102,10 +102,13 @@ static void test_block_lengths(void)
               reference->n_events);
         host_close(h);
     }
-    host *stereo = host_open((host_config){.stereo = true});
-    bounce(stereo, 0, 9);
-    CHECK(same_events(stereo, reference), "stereo: %d and %d events", stereo->n_events, reference->n_events);
-    host_close(stereo);
+    for (int only = 0; only <= 2; only++) {
+        host *stereo = host_open((host_config){.stereo = true, .only_channel = only});
+        bounce(stereo, 0, 9);
+        CHECK(same_events(stereo, reference), "channel %d of stereo: %d and %d events", only, stereo->n_events,
+              reference->n_events);
+        host_close(stereo);
+    }
     host_close(reference);
 }
 
@@ -1019,6 +1022,22 @@ static void test_thru(void)
     }
 }
 
+static void test_stereo_thru(void)
+{
+    for (int only = 1; only <= 2; only++) {
+        host *h = host_open((host_config){.synchronous = true, .stereo = true, .only_channel = only});
+        h->control[FENBY_PORT_THRU] = FENBY_THRU_DIRECT;
+        int n_differences = 0;
+        for (int at = 0; at < RATE; at += 256) {
+            host_play(h, music + at, 256);
+            for (int channel = 0; channel < 2; channel++)
+                n_differences += memcmp(h->audio[channel], h->audio[2 + channel], 256 * sizeof *music) != 0;
+        }
+        CHECK(n_differences == 0, "channel %d: %d blocks come out of the other, or changed", only, n_differences);
+        host_close(h);
+    }
+}
+
 // A change of the delay is faded: a slow sine stays smooth.
 static void test_no_click(void)
 {
@@ -1085,6 +1104,12 @@ static void test_latency(void)
     CHECK(h->options_interface->get(h->instance->lv2_handle, asked) == LV2_OPTIONS_SUCCESS &&
               *(const int32_t *)asked[0].value == 1024,
           "the block length is not told");
+    const float studio = h->control[FENBY_PORT_LATENCY];
+    block = 64;
+    CHECK(h->options_interface->set(h->instance->lv2_handle, options) == LV2_OPTIONS_SUCCESS, "refused");
+    host_play(h, music, 64);
+    CHECK(h->control[FENBY_PORT_LATENCY] == studio - (1024 - 64), "studio with another block: latency %g, then %g",
+          (double)studio, (double)h->control[FENBY_PORT_LATENCY]);
     host_close(h);
 }
 
@@ -1337,6 +1362,7 @@ int main(void)
     test_slow_disk();
     test_closing_while_saving();
     test_thru();
+    test_stereo_thru();
     test_no_click();
     test_latency();
     test_block_options();
