@@ -714,7 +714,7 @@ static void test_full_disk(void)
     write_bytes("old.png", "old", 3);
     check_refused(1, "ulimit -f 8; $F $M -q music.wav -o d.mid --plot old.png",
                   "old.png: cannot be written: File too large");
-    CHECK(are_equal("old.png", "old.png") && read_bytes("old.png", errors, 10) == 3, "the old file is gone");
+    CHECK(read_bytes("old.png", errors, 10) == 3 && !memcmp(errors, "old", 3), "the old file is gone");
     check_refused(1, "ulimit -f 8; $F $M -q music.wav -o d.mid --plot never.png",
                   "never.png: cannot be written: File too large");
     CHECK(!exists("never.png"), "a part of a picture was left");

@@ -484,6 +484,22 @@ static void test_polyphony(void)
     bench_close(&b);
 }
 
+// Lowered while many sound, it ends all that are too many at once.
+static void test_lower_polyphony(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    for (int key = 50; key < 55; key++) {
+        strike(&b, key);
+        steps(&b, 5);
+    }
+    CHECK(fenby_note_tracker_sounding(b.tracker) == 5, "%u sound", fenby_note_tracker_sounding(b.tracker));
+    b.parameters.value[FENBY_MAXIMUM_POLYPHONY] = 1;
+    steps(&b, 1);
+    CHECK(fenby_note_tracker_sounding(b.tracker) == 1, "%u sound", fenby_note_tracker_sounding(b.tracker));
+    bench_close(&b);
+}
+
 // Ends are decided later than onsets: what is heard, and the sound that is told of, keep to the number nevertheless, and no
 // note is cut to a click.
 static void test_polyphony_is_kept(int most)
@@ -562,6 +578,42 @@ static void test_release(void)
     CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);
     CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->frame, (end + 9) * hop_frames);
     CHECK_FRAME(find_event(&b, FENBY_NOTE_OFF, 60)->sound_frame, (end - 2) * hop_frames);
+    bench_close(&b);
+}
+
+// At once is not before the sound has ended.
+static void test_no_release(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_RELEASE] = 0;
+    strike(&b, 60);
+    steps(&b, 40);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 0);
+    release(&b, 60);
+    steps(&b, 4);
+    CHECK_COUNT(&b, FENBY_NOTE_OFF, 60, 1);
+    bench_close(&b);
+}
+
+// Also where the note-on left late, as all do in timing asap.
+static void test_minimum_length_asap(void)
+{
+    bench b;
+    bench_open(&b, 0);
+    b.parameters.value[FENBY_MINIMUM_LENGTH] = 300;
+    b.parameters.value[FENBY_MODE] = FENBY_MODE_STUDIO;
+    b.parameters.value[FENBY_TIMING] = FENBY_TIMING_ASAP;
+    set_onset(&b, 60, 0);
+    b.onset[60 - FENBY_LOWEST_KEY][2] = 0.9f;
+    b.sounding[60 - FENBY_LOWEST_KEY] = 0.9f;
+    steps(&b, 1);
+    b.onset[60 - FENBY_LOWEST_KEY][2] = 0;
+    release(&b, 60);
+    steps(&b, 80);
+    const fenby_event *on = find_event(&b, FENBY_NOTE_ON, 60), *off = find_event(&b, FENBY_NOTE_OFF, 60);
+    REQUIRE(on && off, "no note");
+    CHECK((double)(off->frame - on->frame) >= 0.3 * rate_hz, "%ld frames", (long)(off->frame - on->frame));
     bench_close(&b);
 }
 
@@ -1109,9 +1161,12 @@ static void test_all(void)
     test_threshold_of_key();
     test_gate();
     test_polyphony();
+    test_lower_polyphony();
     for (int most = 1; most <= 3; most++) test_polyphony_is_kept(most);
     test_modes();
     test_release();
+    test_no_release();
+    test_minimum_length_asap();
     test_note_threshold();
     test_minimum_length();
     test_sustain();
