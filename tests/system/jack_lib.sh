@@ -109,10 +109,11 @@ some_lines() { [ "$(grep -c '^on ' "$folder/lines")" -ge "$1" ]; }
 says() { grep -q "$1" "$2"; }
 is_whole_midi() { "$recorder" "$1" | grep -Eq '^[1-9][0-9]* notes $'; }
 
-refuses() {  # WHAT OPTION...: one line that says WHAT, and a status that is not 0
-    what=$1; shift
-    "$fenby_jack" "$@" >/dev/null 2>"$folder/refused" && return 1
-    [ "$(wc -l <"$folder/refused")" -eq 1 ] && grep -q "$what" "$folder/refused"
+refuses() {  # REASON OPTION...: one line that says REASON, and a status that is not 0
+    reason=$1; shift
+    "$fenby_jack" "$@" >/dev/null 2>"$folder/said" && return 1
+    grep -v 'without real-time priority' "$folder/said" >"$folder/refused"  # which depends on the machine
+    [ "$(wc -l <"$folder/refused")" -eq 1 ] && grep -q "$reason" "$folder/refused"
 }
 
 # --- music ----------------------------------------------------------------------------------------------------
