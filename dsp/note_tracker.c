@@ -137,6 +137,11 @@ void fenby_note_tracker_set_heads(fenby_note_tracker *tracker, const fenby_heads
     forget_usual(tracker);
 }
 
+static int64_t later_of(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 // --- parameters --------------------------------------------------------------------------------------------
 
 // By how much a parameter, 0 .. 1, multiplies the odds of a threshold; 0.5 leaves them.
@@ -216,11 +221,6 @@ static int output_key_of(int key, const fenby_parameters *parameters)
     return wanted;
 }
 
-static int64_t later_of(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 // --- one note ----------------------------------------------------------------------------------------------
 
 // Ends the active note of a key: its sound ended at sound_frame, its note-off leaves at `frame`.
@@ -228,8 +228,8 @@ static void end_note(fenby_note_tracker *tracker, int key, int64_t sound_frame, 
 {
     key_state *k = &tracker->keys[key];
     fenby_event off = {
-        .frame = frame > k->on_frame ? frame : k->on_frame + 1,
-        .sound_frame = sound_frame > k->sound_frame ? sound_frame : k->sound_frame + 1,
+        .frame = later_of(frame, k->on_frame + 1),
+        .sound_frame = later_of(sound_frame, k->sound_frame + 1),
         .type = FENBY_NOTE_OFF,
         .key = k->output_key,
     };
@@ -376,12 +376,14 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     // The same onset: a head tells of it early, while it still rises, and again in time.
     if (k->active && heard - (double)k->sound_frame < apart_hops * tracker->hop_frames) return;
     int64_t onset = heard > (double)earliest_sound ? llround(heard) : earliest_sound;
-    if (rival != NOBODY && rival != key && is_of_chord(tracker, &tracker->keys[rival], onset, s)) return;
+    const bool is_shared = rival != NOBODY && rival != key;
+    if (is_shared && is_of_chord(tracker, &tracker->keys[rival], onset, s)) return;
 
     const uint32_t most = (uint32_t)parameters->value[FENBY_MAXIMUM_POLYPHONY];
-    const uint32_t others = tracker->n_active - k->active - (rival != NOBODY && rival != key);
-    const int displaced = others >= most ? oldest_note(tracker, s) : NOBODY;
-    if (others >= most) {
+    const uint32_t others = tracker->n_active - k->active - is_shared;
+    const bool is_full = others >= most;
+    const int displaced = is_full ? oldest_note(tracker, s) : NOBODY;
+    if (is_full) {
         if (displaced == NOBODY || is_of_chord(tracker, &tracker->keys[displaced], onset, s)) return;
         onset = later_of(onset, tracker->keys[displaced].sound_frame + 1);
     }
@@ -398,6 +400,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
     on.late = s->tight && on.frame > on.sound_frame + s->latency_frames;
     if (k->active) end_note(tracker, key, on.sound_frame, on.frame);
     if (tracker->owner[output_key] != NOBODY) end_note(tracker, rival, on.sound_frame, on.frame);
+    // It may have been one of these two: between hops more notes may sound than were allowed since.
     if (displaced != NOBODY && tracker->keys[displaced].active) end_note(tracker, displaced, on.sound_frame, on.frame);
     fenby_schedule_add(tracker->schedule, &on);
     *k = (key_state){
@@ -418,7 +421,7 @@ static void start_note(fenby_note_tracker *tracker, int key, const fenby_posteri
 static int64_t frame_in_note(const key_state *k, int64_t sound_frame, const settings *s)
 {
     const int64_t kept = s->tight ? sound_frame - k->sound_frame + k->on_frame : s->earliest_frame;
-    return kept > s->earliest_frame ? kept : s->earliest_frame;
+    return later_of(kept, s->earliest_frame);
 }
 
 static void end_if_faded(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
@@ -435,9 +438,8 @@ static void end_if_faded(fenby_note_tracker *tracker, int key, const fenby_poste
     const int64_t shortest = k->sound_frame + s->minimum_frames;
     if (time->end_frame < (double)shortest) return;
     const int64_t sound_frame = faded > (double)shortest ? llround(faded) : shortest;
-    int64_t frame = frame_in_note(k, sound_frame, s);
-    if (frame < k->on_frame + s->minimum_frames) frame = k->on_frame + s->minimum_frames;
-    end_note(tracker, key, sound_frame, frame);
+    const int64_t frame = frame_in_note(k, sound_frame, s);
+    end_note(tracker, key, sound_frame, later_of(frame, k->on_frame + s->minimum_frames));
 }
 
 static void bend_note(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,

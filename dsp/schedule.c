@@ -7,7 +7,8 @@
 enum { N_KEYS = 128 };
 
 struct fenby_schedule {
-    fenby_event *events;  // [capacity]: `count` of them from `first` on, by frame; at equal frames ends first, else as they came
+    // [capacity]: `count` of them from `first` on, by frame; at equal frames ends first, else as they came.
+    fenby_event *events;
     size_t capacity, first, count;
     size_t open;               // note-ons added whose note-off was not: room is kept for it
     int64_t skipped_frame;     // of the last event that came out
@@ -96,20 +97,26 @@ void fenby_schedule_add(fenby_schedule *schedule, fenby_event *event)
     insert(schedule, event);
 }
 
+// How many of the waiting events there are up to the last one of a key, of the first n. 0: it has none.
+static size_t up_to_last(const fenby_schedule *schedule, int key, size_t n)
+{
+    while (n > 0 && schedule->events[schedule->first + n - 1].key != key) n--;
+    return n;
+}
+
 int64_t fenby_schedule_hasten(fenby_schedule *schedule, int key, int64_t frame, int64_t sound_frame)
 {
     fenby_event *const events = schedule->events + schedule->first;
-    size_t at = schedule->count;
-    while (at > 0 && events[at - 1].key != key) at--;
-    if (at == 0 || events[at - 1].type != FENBY_NOTE_OFF) return -1;
-    fenby_event off = events[--at];
+    const size_t n = up_to_last(schedule, key, schedule->count);
+    if (n == 0 || events[n - 1].type != FENBY_NOTE_OFF) return -1;
+    fenby_event off = events[n - 1];
     if (frame < off.frame) off.frame = frame;
     if (sound_frame < off.sound_frame) off.sound_frame = sound_frame;
 
+    memmove(events + n - 1, events + n, (schedule->count - n) * sizeof *events);
     schedule->count--;
-    memmove(events + at, events + at + 1, (schedule->count - at) * sizeof *events);
-    while (at > 0 && events[at - 1].key != key) at--;
-    schedule->key_frame[key] = at > 0 ? events[at - 1].frame : schedule->skipped_frame;
+    const size_t n_before = up_to_last(schedule, key, n - 1);
+    schedule->key_frame[key] = n_before > 0 ? events[n_before - 1].frame : schedule->skipped_frame;
     schedule->open++;
     fenby_schedule_add(schedule, &off);
     return off.frame;

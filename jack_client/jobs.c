@@ -153,20 +153,12 @@ static int compare_places(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-// Copies the folder, with its slash; the rest is the name in it.
-static const char *split_path(const char *path, char folder[PATH_MAX])
-{
-    const char *const slash = strrchr(path, '/'), *const name = slash ? slash + 1 : path;
-    snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(name - path) : 1, slash ? path : ".");
-    return name;
-}
-
 static place find_place(const char *path, const fenby_job *job)
 {
     char folder[PATH_MAX];
     struct stat status;
     place found = {.name = path, .path = path, .job = job};
-    const char *const name = split_path(path, folder);
+    const char *const name = fenby_split_path(path, folder);
     const bool exists = strcmp(path, "-") ? !stat(path, &status) : !fstat(STDIN_FILENO, &status);
     if (exists ? !S_ISREG(status.st_mode) : stat(folder, &status)) return found;
     found.device = status.st_dev;

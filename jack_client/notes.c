@@ -9,10 +9,16 @@ static int64_t at_least(int64_t frame, int64_t minimum)
     return frame < minimum ? minimum : frame;
 }
 
+// NULL: none.
+static fenby_note *sounding_note(fenby_notes *notes, uint8_t key)
+{
+    return notes->sounding[key] ? &notes->note[notes->sounding[key] - 1] : NULL;
+}
+
 static void end_note(fenby_notes *notes, uint8_t key, int64_t frame)
 {
-    if (!notes->sounding[key]) return;
-    fenby_note *note = &notes->note[notes->sounding[key] - 1];
+    fenby_note *const note = sounding_note(notes, key);
+    if (!note) return;
     note->offset_frame = at_least(frame, note->onset_frame);
     notes->sounding[key] = 0;
 }
@@ -31,8 +37,8 @@ static bool grow(void **items, size_t count, size_t *capacity, size_t size)
 
 static bool add_bend(fenby_notes *notes, uint8_t key, float bend, int64_t frame)
 {
-    if (!notes->sounding[key]) return true;
-    fenby_note *note = &notes->note[notes->sounding[key] - 1];
+    fenby_note *const note = sounding_note(notes, key);
+    if (!note) return true;
     if (frame <= note->onset_frame) {
         note->bend = bend;
         return true;

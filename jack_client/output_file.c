@@ -58,11 +58,17 @@ int fenby_output_file_descriptor(const char *path)
     return -1;
 }
 
+const char *fenby_split_path(const char *path, char folder[PATH_MAX])
+{
+    const char *const slash = strrchr(path, '/'), *const name = slash ? slash + 1 : path;
+    snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(name - path) : 1, slash ? path : ".");
+    return name;
+}
+
 static bool folder_is_writable(const char *path)
 {
     char folder[PATH_MAX];
-    const char *const slash = strrchr(path, '/');
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash + 1 - path) : 1, slash ? path : ".");
+    fenby_split_path(path, folder);
     return !access(folder, W_OK);
 }
 

@@ -25,6 +25,9 @@ typedef struct {
 // Which of our descriptors a path names (/dev/stdout, /dev/stderr, /dev/fd/N, /proc/self/fd/N), -1 where it is none.
 int fenby_output_file_descriptor(const char *path);
 
+// Copies the folder of a path, with its slash, or "."; returns the rest, the name in it.
+const char *fenby_split_path(const char *path, char folder[PATH_MAX]);
+
 // Found before the work, not after it: what cannot be written there, with errno.
 bool fenby_output_file_is_writable(const char *path);
 

@@ -23,6 +23,7 @@ import export
 import features
 import program
 import recordings
+import train
 from model import Net
 
 FRAME_S = config.HOP / config.SAMPLE_RATE
@@ -31,9 +32,7 @@ THRESHOLDS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 def load(path):
     saved = export.load(path)
-    features.check(path, saved['features_hash'])
-    if saved['layers'][-1].get('outputs') != config.LAYERS[-1]['outputs']:
-        raise ValueError(f'{path}: a network with other outputs: expected those of config.py')
+    train.check(path, saved)
     net = Net(saved['layers'])
     net.load_state_dict(saved.get('average', saved['state']))
     return net.eval()

@@ -202,12 +202,17 @@ class Team:
         self.share(tensors, lambda rows: rows.mean(0))
 
 
+def check(path, network):
+    """What a checkpoint or a weights file holds must hear and say what config.py tells."""
+    features.check(path, network['features_hash'])
+    if network['layers'][-1].get('outputs') != config.LAYERS[-1]['outputs']:
+        raise ValueError(f'{path}: a network with other outputs: expected those of config.py')
+
+
 def read_start(path):
     """The checkpoint, or the model in a weights file (.fnw), that training is to begin with."""
     start = fnw.read(path) if path.endswith('.fnw') else export.load(path)
-    features.check(path, start['features_hash'])
-    if start['layers'][-1].get('outputs') != config.LAYERS[-1]['outputs']:
-        raise ValueError(f'{path}: a network with other outputs: expected those of config.py')
+    check(path, start)
     return start
 
 
