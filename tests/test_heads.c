@@ -14,9 +14,10 @@ typedef struct {
     float lookahead, threshold, sounding;
     int onset, contour;  // channels
     float step;          // from each threshold to the next
+    float lookahead_step, mode, mode_step;  // likewise; mode: of the first one, 0: they are not told of
 } story;
 
-static const story good = {FENBY_N_RESOLUTIONS, 2, 2, 1, 3, 2, 0.5f, 0.5f, 2, FENBY_BINS_PER_KEY, 0};
+static const story good = {FENBY_N_RESOLUTIONS, 2, 2, 1, 3, 2, 0.5f, 0.5f, 2, FENBY_BINS_PER_KEY, 0, 0, 10, 0};
 
 static void put_output(fnw *file, const char *name, int channels)
 {
@@ -50,15 +51,15 @@ static fenby_weights *tell(const story *s)
     put_output(&file, "onset", s->onset);
     put_output(&file, "sounding", 1);
     put_output(&file, "contour", s->contour);
-    fnw_int(&file, 8);
+    fnw_int(&file, s->mode > 0 ? 8 : 7);
     put_array(&file, "1.weight", 0, s->resolutions * 3);
     put_array(&file, "1.bias", 0, 1);
     put_array(&file, "2.weight", 0, channels);
     put_array(&file, "2.bias", 0, channels);
-    put_array(&file, "onset.lookahead", s->lookahead, s->n_lookahead);
+    put_values(&file, "onset.lookahead", s->lookahead, s->lookahead_step, s->n_lookahead);
     put_values(&file, "onset.threshold", s->threshold, s->step, s->n_threshold);
     put_array(&file, "sounding.threshold", s->sounding, s->n_sounding);
-    put_array(&file, "mode.lookahead", 10, s->n_modes);
+    if (s->mode > 0) put_values(&file, "mode.lookahead", s->mode, s->mode_step, s->n_modes);
     fnw_end(&file);
     fenby_weights *weights = fenby_weights_parse(file.bytes, file.size, "told", fnw_features, error, sizeof error);
     REQUIRE(weights, "%s", error);
@@ -72,6 +73,21 @@ static void check_refused(story s, const char *why)
     fenby_weights *weights = tell(&s);
     CHECK(!fenby_heads_read(&heads, weights, error, sizeof error), "accepted, expected: %s", why);
     CHECK(strstr(error, why) && !strchr(error, '\n'), "'%s', expected: %s", error, why);
+    fenby_weights_free(weights);
+}
+
+// Which of two heads, of lookahead 1 and 4, the modes get.
+static void check_modes(float mode, float mode_step, size_t tight, size_t live, size_t studio)
+{
+    story s = good;
+    s.lookahead = 1, s.lookahead_step = 3, s.mode = mode, s.mode_step = mode_step;
+    fenby_heads heads;
+    char error[256] = "";
+    fenby_weights *weights = tell(&s);
+    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    CHECK(heads.of_mode[FENBY_MODE_TIGHT] == tight && heads.of_mode[FENBY_MODE_LIVE] == live &&
+              heads.of_mode[FENBY_MODE_STUDIO] == studio,
+          "%g and on by %g: heads %zu, %zu, %zu", mode, mode_step, heads.of_mode[0], heads.of_mode[1], heads.of_mode[2]);
     fenby_weights_free(weights);
 }
 
@@ -92,6 +108,15 @@ int main(void)
     CHECK(told[0] == 0.25f && told[1] == 0.25f + 87.0f / 512 && told[2] == 0.25f + 91.0f / 512, "%g %g %g", told[0],
           told[1], told[2]);
     fenby_weights_free(weights);
+
+    s = good, s.sounding = 0.375f;
+    weights = tell(&s);
+    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    CHECK(heads.sounding_threshold == 0.375f, "%g", heads.sounding_threshold);
+    fenby_weights_free(weights);
+    check_modes(1, 1, 0, 0, 1);   // 1, 2 and 3 hops
+    check_modes(5, -2, 1, 1, 0);  // 5, 3 and 1
+    check_modes(0, 0, 0, 0, 1);   // the usual ones: 1, 2 and as far as there is
 
     s = good;
     s.resolutions = 1;

@@ -314,6 +314,51 @@ static void test_tuning(void)
     fenby_transcriber_free(t);
 }
 
+// A recording that ends before the notes that begin in it can be decided is heard to its end.
+static void test_last_note(void)
+{
+    static float samples[N];
+    static record r;
+    double onset_s[MOST_NOTES];
+    int key[MOST_NOTES], found = 0;
+    tiny_music(samples, N, RATE, 1, onset_s, key);
+    parameters.value[FENBY_MODE] = FENBY_MODE_STUDIO;  // of this model: four hops
+    fenby_transcriber *t = open_transcriber(RATE);
+    for (int i = 0; i < 8; i++) {
+        const int end = (int)(onset_s[i] * RATE) + 6 * RATE * FENBY_HOP / FENBY_SAMPLE_RATE;
+        fenby_transcriber_reset(t);
+        r = (record){0};
+        transcribe(t, samples, end, &r);
+        finish(t, &r);
+        found += heard(&r, key[i], onset_s[i] * RATE, 0.09 * RATE);
+    }
+    CHECK(found >= 7, "%d of 8 notes that begin six hops before the end", found);
+    parameters.value[FENBY_MODE] = FENBY_MODE_LIVE;
+    fenby_transcriber_free(t);
+}
+
+// Whoever plays 15 cents sharp is followed, so that his keys are found; what is played along is still bent to where he is.
+static void test_bend_of_tuning(void)
+{
+    static float samples[N];
+    static record r;
+    const double hz = 440 * exp2(15.0 / 1200);
+    for (int i = 0; i < N; i++) {  // a note each second, with a rest behind it
+        const double at_s = (double)(i % RATE) / RATE;
+        const double envelope = fmin(at_s / 0.002, 1) * exp(-5 * at_s) * fmax(fmin((0.7 - at_s) / 0.02, 1), 0);
+        samples[i] = (float)(0.2 * envelope * sin(2 * M_PI * hz * i / RATE));
+    }
+    fenby_transcriber *t = open_transcriber(RATE);
+    r = (record){0};
+    transcribe(t, samples, N, &r);
+    finish(t, &r);
+    float last = NAN;  // when the tuning is known
+    for (int i = 0; i < r.n; i++)
+        if (r.events[i].type == FENBY_NOTE_ON && r.events[i].key == 69) last = r.events[i].bend;
+    CHECK(fabsf(last - 0.15f) < 0.02f, "bent by %g semitones", last);
+    fenby_transcriber_free(t);
+}
+
 static int first_velocity(const record *r, int from)
 {
     for (int i = from; i < r->n; i++)
@@ -392,6 +437,8 @@ static void test_all(void)
     test_silence();
     test_gap();
     test_tuning();
+    test_last_note();
+    test_bend_of_tuning();
     test_models();
     test_gain();
 }
