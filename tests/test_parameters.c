@@ -124,7 +124,9 @@ static void test_clamp(void)
     CHECK(fenby_parameter_clamp(FENBY_SENSITIVITY, 7) == 1, "above");
     CHECK(fenby_parameter_clamp(FENBY_SENSITIVITY, -INFINITY) == 0, "below");
     CHECK(fenby_parameter_clamp(FENBY_SENSITIVITY, NAN) == 0.5f, "NaN");
-    CHECK(fenby_parameter_clamp(FENBY_MIDI_CHANNEL, 16.4f) == 16, "rounding");
+    CHECK(fenby_parameter_clamp(FENBY_MIDI_CHANNEL, 14.6f) == 15, "rounding");
+    CHECK(fenby_parameter_clamp(FENBY_MIDI_CHANNEL, 14.4f) == 14, "rounding");
+    CHECK(fenby_parameter_clamp(FENBY_TRANSPOSE, -7.4f) == -7, "rounding below zero");
     CHECK(fenby_parameter_clamp(FENBY_MIDI_CHANNEL, 0.4f) == 1, "rounding, then the range");
     CHECK(fenby_parameter_clamp(FENBY_TRANSPOSE, -7.6f) == -8, "rounding below zero");
     CHECK(fenby_parameter_clamp(FENBY_MODE, INFINITY) == FENBY_MODE_STUDIO, "choice");

@@ -28,13 +28,13 @@ static void play(double cents)
     }
 }
 
-// All of the samples; the last frame stays in `frame`. Returns the largest step that was made.
-static double run(fenby_tuning *tuning, double a4_hz, bool follow, float *frame)
+// So many hops of the samples; the last frame stays in `frame`. Returns the largest step that was made.
+static double run_hops(fenby_tuning *tuning, double a4_hz, bool follow, float *frame, int hops)
 {
     double largest = 0;
     fenby_cqt *cqt = fenby_cqt_new(FENBY_SAMPLE_RATE);
     REQUIRE(cqt, "no transform");
-    for (int i = 0; i < HOPS; i++) {
+    for (int i = 0; i < hops; i++) {
         const float before = tuning->cents;
         fenby_cqt_process(cqt, samples + i * FENBY_HOP, FENBY_HOP, frame);
         fenby_tuning_process(tuning, (float)a4_hz, follow, frame);
@@ -42,6 +42,11 @@ static double run(fenby_tuning *tuning, double a4_hz, bool follow, float *frame)
     }
     fenby_cqt_free(cqt);
     return largest;
+}
+
+static double run(fenby_tuning *tuning, double a4_hz, bool follow, float *frame)
+{
+    return run_hops(tuning, a4_hz, follow, frame, HOPS);
 }
 
 // How far two frames are apart where there is something to hear: mean, in decibels.
@@ -128,8 +133,55 @@ static void test_nothing_to_follow(void)
     for (int i = 0; i < FENBY_N_FEATURES; i++) CHECK(frame[i] == 0, "silence stays silence: value %d is %g", i, frame[i]);
 }
 
+// Nothing is believed within the first second, of what is next to silence, or farther off than 45 cents; what was believed
+// lasts for some 20 seconds of other music and is forgotten where nobody wants to be followed.
+static void test_belief(void)
+{
+    static float frame[FENBY_N_FEATURES];
+    fenby_tuning tuning = {0};
+    play(30);
+    run_hops(&tuning, 440, true, frame, 80);
+    CHECK(tuning.cents == 0, "%g cents within a second", tuning.cents);
+    run_hops(&tuning, 440, true, frame, HOPS);
+    const float found = tuning.cents;
+    run(&tuning, 440, true, frame);
+    play(10);
+    run(&tuning, 440, true, frame);
+    CHECK(found > 27 && tuning.cents > 17 && tuning.cents < 27, "%.1f cents, and %.1f after 8 s of 10", found, tuning.cents);
+
+    run_hops(&tuning, 440, false, frame, 500);
+    CHECK(tuning.cents == 0, "%g cents while not followed", tuning.cents);
+    memset(samples, 0, sizeof samples);
+    run(&tuning, 440, true, frame);
+    CHECK(tuning.cents == 0, "%g cents of what was forgotten", tuning.cents);
+
+    play(30);
+    for (int i = 0; i < SAMPLES; i++) samples[i] *= 1e-3f;
+    run(&tuning, 440, true, frame);
+    CHECK(tuning.cents == 0, "%g cents at -80 dB", tuning.cents);
+    play(48);
+    run(&tuning, 440, true, frame);
+    CHECK(fabsf(tuning.cents) == 45, "48 cents: followed by %g", tuning.cents);
+}
+
+// Beyond its ends a frame goes on as it ends.
+static void test_ends_of_a_frame(void)
+{
+    static float frame[FENBY_N_FEATURES];
+    const fenby_tuning tuning = {0};
+    for (int a4_hz = 415; a4_hz <= 466; a4_hz += 51) {
+        for (int i = 0; i < FENBY_N_FEATURES; i++) frame[i] = i % FENBY_N_RESOLUTIONS ? 0.25f : 0.75f;
+        fenby_tuning_move(&tuning, (float)a4_hz, frame);
+        int changed = 0;
+        for (int i = 0; i < FENBY_N_FEATURES; i++) changed += frame[i] != (i % FENBY_N_RESOLUTIONS ? 0.25f : 0.75f);
+        CHECK(changed == 0, "%d Hz: %d values of a level frame are others", a4_hz, changed);
+    }
+}
+
 int main(void)
 {
+    test_belief();
+    test_ends_of_a_frame();
     test_follows();
     test_from_the_set_tuning();
     test_nothing_to_follow();
