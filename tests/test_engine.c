@@ -341,6 +341,38 @@ static void test_gap(void)
     fenby_engine_free(engine);
 }
 
+// What waits in the event ring when samples are lost is called off: it would start only to end.
+static void test_gap_while_notes_wait(void)
+{
+    static record whole, r;
+    const int block = 500, late = 8192;  // of a host that may take as much at once, so that notes wait for long
+    compose(RATE * SECONDS, RATE, 3);
+    fenby_engine *engine = open_engine(RATE, late, NULL);
+    run_synchronously(engine, RATE * SECONDS, block, &whole);
+    int tried = 0, waiting = 0;
+    for (int i = 0; i < whole.n; i++) {
+        const fenby_event *on = &whole.events[i];
+        if (on->type != FENBY_NOTE_ON || on->frame > 3 * RATE) continue;
+        tried++;
+        fenby_engine_reset(engine);
+        r = (record){0};
+        while (fenby_engine_frames(engine) < on->frame - late / 2) {
+            fenby_engine_push(engine, music + fenby_engine_frames(engine), (uint32_t)block);
+            fenby_engine_work(engine);
+            pop_until(engine, fenby_engine_frames(engine), &r);
+        }
+        const long before = r.witness.notes;
+        fenby_engine_push(engine, music, 2 * fenby_engine_room(engine));  // lost
+        fenby_engine_push(engine, music, (uint32_t)block);
+        fenby_engine_work(engine);
+        pop_until(engine, INT64_MAX, &r);
+        waiting += r.witness.notes == before;
+        check_promises(&r);
+    }
+    CHECK(tried > 10 && waiting == tried, "%d of %d do not start", waiting, tried);
+    fenby_engine_free(engine);
+}
+
 // A gap in the very first block, and one that no sample follows.
 static void test_gaps_at_the_ends(void)
 {
@@ -443,15 +475,15 @@ static void test_end_notes_that_wait(void)
 static void test_end_notes_in_time(void)
 {
     static record r;
-    const int block = 256;
+    const int block = 256, behind = 8;  // the worker comes each eighth time, in time for all but what is asked of it
     compose(RATE * SECONDS, RATE, 3);
-    fenby_engine *engine = open_engine(RATE, (uint32_t)block, NULL);
+    fenby_engine *engine = open_engine(RATE, (uint32_t)(behind * block), NULL);
     r = (record){0};
     for (int i = 0; i < RATE * SECONDS; i += block) {
         fenby_engine_push(engine, music + i, (uint32_t)block);
-        fenby_engine_work(engine);
+        if (i / block % behind == 0) fenby_engine_work(engine);
         pop_until(engine, fenby_engine_frames(engine), &r);
-        if (i / block % 19 == 0) fenby_engine_end_notes(engine);
+        if (i / block % 76 == 0) fenby_engine_end_notes(engine);
     }
     CHECK(r.witness.notes > 20 && r.witness.broken == 0, "%ld notes, %ld promises broken", r.witness.notes, r.witness.broken);
     CHECK(status_of(engine).late_events == 0, "%llu late", (unsigned long long)status_of(engine).late_events);
@@ -463,7 +495,10 @@ static void test_parameters_and_status(void)
     fenby_parameters parameters = fenby_parameters_default();
     parameters.value[FENBY_MODE] = FENBY_MODE_STUDIO;
     parameters.value[FENBY_TRANSPOSE] = 1000;
-    fenby_engine *engine = open_engine(RATE, 128, &parameters);
+    fenby_engine *engine = open_engine(8000, 65536, NULL);
+    CHECK(fenby_engine_room(engine) >= 4 * 65536, "room for %u samples", fenby_engine_room(engine));
+    fenby_engine_free(engine);
+    engine = open_engine(RATE, 128, &parameters);
     CHECK(fenby_engine_parameter(engine, FENBY_TRANSPOSE) == 48, "clamped at the start");
     fenby_engine_set_parameter(engine, FENBY_VELOCITY_FIXED, NAN);
     CHECK(fenby_engine_parameter(engine, FENBY_VELOCITY_FIXED) == 100, "no number: the default");
@@ -539,6 +574,7 @@ static void test_all(void)
     test_late();
     test_has_work();
     test_gap();
+    test_gap_while_notes_wait();
     test_gaps_at_the_ends();
     test_full_event_ring();
     test_end_notes();
