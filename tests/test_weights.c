@@ -137,6 +137,8 @@ static void test_header(void)
 static void test_files(void)
 {
     char path[256];
+    const int free_before = dup(0);
+    close(free_before);
     CHECK(!fenby_weights_load("tests/none.fnw", 0, error, sizeof error), "no such file");
     check_error("tests/none.fnw", "No such file");
     CHECK(!fenby_weights_load("tests", 0, error, sizeof error), "a folder");
@@ -151,6 +153,12 @@ static void test_files(void)
     fclose(empty);
     CHECK(!fenby_weights_load(path, 0, error, sizeof error), "an empty file");
     check_error(path, "0 bytes are too few");
+    REQUIRE(!truncate(path, FENBY_MAX_FILE + 1), "%s", path);
+    CHECK(!fenby_weights_load(path, 0, error, sizeof error), "a file that is too large");
+    check_error(path, "67108865 bytes are too many, expected at most 67108864");
+    const int after = dup(0);
+    close(after);
+    CHECK(after == free_before, "descriptor %d is the next one, before it was %d", after, free_before);
 
     // An error that does not fit its buffer is cut, and no buffer is fine.
     for (size_t size = 0; size < 40; size++) {
