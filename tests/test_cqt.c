@@ -236,6 +236,29 @@ static void test_beside_other_planners(void)
     fenby_cqt_free(kept);
 }
 
+static void *come_and_go(void *unused)
+{
+    for (int i = 0; i < 6; i++) fenby_cqt_free(fenby_cqt_new(i % 2 ? 16000 : 32000));
+    return unused;
+}
+
+// Hosts open and close plugins on threads of theirs.
+static void test_threads(void)
+{
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) REQUIRE(!pthread_create(&threads[i], NULL, come_and_go, NULL), "no thread");
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    // Nobody is left of them: these are made anew, and hear.
+    static float samples[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++) samples[i] = (float)sin(2 * M_PI * 440 * i / 16000);
+    fenby_cqt *cqt = fenby_cqt_new(16000);
+    REQUIRE(cqt, "no transform");
+    fenby_cqt_process(cqt, samples, SAMPLES, frame);
+    const float level = frame[(1 + 4 * FENBY_BINS_PER_OCTAVE) * FENBY_N_RESOLUTIONS];
+    CHECK(fabsf(level - 1) < 0.01f, "%g dB", 100 * (level - 1));
+    fenby_cqt_free(cqt);
+}
+
 int main(void)
 {
     for (int i = 0; i < N_RATES; i++) test_direct_sum(rates_hz[i]);
@@ -245,5 +268,6 @@ int main(void)
     test_state();
     test_sharing();
     test_beside_other_planners();
+    test_threads();
     return test_report();
 }

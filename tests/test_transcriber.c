@@ -134,6 +134,44 @@ static void test_clock(double rate_hz)
     fenby_transcriber_free(t);
 }
 
+enum { SEEN_HOPS = 200 };
+
+static void see_onsets(void *user, const float *cqt_frame, const float *onset, const float *sounding, int64_t end_frame)
+{
+    (void)cqt_frame, (void)sounding, (void)end_frame;
+    float *seen = user;
+    const int hop = (int)seen[SEEN_HOPS];
+    if (hop == SEEN_HOPS) return;
+    for (int key = 0; key < FENBY_N_KEYS; key++) seen[hop] = fmaxf(seen[hop], onset[key]);
+    seen[SEEN_HOPS]++;
+}
+
+// What is shown is what the mode's head says: the model's second one says three hops later what the first says.
+static void test_tap_of_mode(void)
+{
+    static float samples[N];
+    float tight[SEEN_HOPS + 1] = {0}, studio[SEEN_HOPS + 1] = {0};
+    double onset_s[MOST_NOTES];
+    int key[MOST_NOTES], other = 0, peaks = 0;
+    tiny_music(samples, N, RATE, 1, onset_s, key);
+    fenby_transcriber *t = open_transcriber(RATE);
+    for (int mode = FENBY_MODE_TIGHT; mode <= FENBY_MODE_STUDIO; mode += FENBY_MODE_STUDIO - FENBY_MODE_TIGHT) {
+        static record r;
+        r = (record){0};
+        parameters.value[FENBY_MODE] = (float)mode;
+        fenby_transcriber_reset(t);
+        fenby_transcriber_set_tap(t, see_onsets, mode == FENBY_MODE_TIGHT ? tight : studio);
+        transcribe(t, samples, N, &r);
+    }
+    parameters.value[FENBY_MODE] = FENBY_MODE_LIVE;
+    for (int hop = 3; hop < SEEN_HOPS; hop++) {
+        other += !(fabsf(studio[hop] - tight[hop - 3]) < 0.02f);
+        peaks += tight[hop] > 0.9f;
+    }
+    CHECK(peaks > 10 && other == 0, "%d hops of an onset, %d are not shown three hops later", peaks, other);
+    fenby_transcriber_free(t);
+}
+
 // The chain listens with every look, not only with every hop: music that comes a look later makes the same notes a look
 // later.
 static void test_looks(void)
@@ -148,6 +186,7 @@ static void test_looks(void)
     fenby_transcriber *t = open_transcriber(LOW_RATE);
     const fenby_parameters usual = parameters;
     parameters.value[FENBY_FOLLOW_TUNING] = 0;  // it is followed once a hop
+    parameters.value[FENBY_TUNING] = 466;  // a semitone off: a look that is not moved would hear other keys
     first = second = (record){0};
     transcribe(t, music + FENBY_HOP, LENGTH, &first);
     finish(t, &first);
@@ -421,6 +460,15 @@ static void test_gain(void)
     fenby_transcriber_reset(t);
     fenby_transcriber_process(t, samples, RATE, &parameters);
     CHECK(fabsf(fenby_transcriber_level_db(t) + 13.98f) < 0.1f, "0.2 is %g dB", fenby_transcriber_level_db(t));
+    memset(samples, 0, sizeof samples);
+    fenby_transcriber_process(t, samples, RATE, &parameters);
+    CHECK(fabsf(fenby_transcriber_level_db(t) + 13.98f + 21.5f) < 1, "a second later %g dB", fenby_transcriber_level_db(t));
+    sine(samples, 300, 1000);  // less than a hop: it is forgotten, too
+    fenby_transcriber_process(t, samples, 300, &parameters);
+    fenby_transcriber_reset(t);
+    CHECK(fenby_transcriber_level_db(t) < -100, "a new start at %g dB", fenby_transcriber_level_db(t));
+    fenby_transcriber_process(t, samples + 300, RATE / 10, &parameters);
+    CHECK(fenby_transcriber_level_db(t) < -100, "and on at %g dB", fenby_transcriber_level_db(t));
     fenby_transcriber_free(t);
 }
 
@@ -431,6 +479,7 @@ static void test_all(void)
     for (int i = 0; i < 5; i++) test_clock(rates_hz[i]);
     test_clock(8000);
     test_clock(384000);
+    test_tap_of_mode();
     test_looks();
     test_bad_samples();
     test_unslowed();
