@@ -73,8 +73,7 @@ JACK_SCRIPTS = $(filter-out $(if $(filter-out yes,$(LV2)),%_ui.sh) $(if $(filter
                             $(wildcard tests/system/test_jack*.sh))
 JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) $(JACK_SCRIPTS)
 PRELOADED   = $(addprefix $(BUILD)/tests/system/jack_,witness.so portmidi.so slow_disk.so)
-JACK_TOOLS  = $(BUILD)/tests/system/jack_player $(BUILD)/tests/system/jack_ports \
-              $(PRELOADED)
+JACK_TOOLS  = $(addprefix $(BUILD)/tests/system/jack_,player ports inputs) $(PRELOADED)
 TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
 
 # What the programs in jack_client/ are made of: main file, and the modules that each one wants.
@@ -218,7 +217,7 @@ $(BUILD)/tests/system/test_jack_packet: TEST_PKGS = liblo
 $(BUILD)/tests/system/test_jack_packet: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_packet.o
 $(BUILD)/tests/system/test_jack_packet: $(BUILD)/jack_client/fenby_jack_packet.o
 $(BUILD)/tests/system/jack_player: TEST_PKGS = jack samplerate
-$(BUILD)/tests/system/jack_ports: TEST_PKGS = jack
+$(BUILD)/tests/system/jack_ports $(BUILD)/tests/system/jack_inputs: TEST_PKGS = jack
 $(BUILD)/tests/system/jack_window: TEST_PKGS = x11
 tests/system/test_jack_ui.sh: $(BUILD)/tests/system/jack_window
 $(BUILD)/tests/system/jack_tiny: $(wildcard tests/*.h)

@@ -268,6 +268,27 @@ check_auto() {  # PORT
     check "auto: connected to '$found', expected $1" [ "$found" = "   $1" ]
 }
 
+# Each input comes out of its own thru port, the same samples at the same frames; what is listened to is their mean, over
+# periods that are longer than what is mixed at once.
+test_inputs() {
+    port=$(python3 $here/jack_osc.py port)
+    begin_server 48000 1024
+    start_fenby --inputs 3 --osc-port "$port"
+    joined
+    "$BUILD/tests/system/jack_inputs" fenby 3 1 >"$folder/thru" 2>&1 &
+    playing=$!
+    sleep 0.8
+    level=$(python3 $here/jack_osc.py send "$port" /fenby/status | sed -n "s/.*'level_db', \([-0-9.]*\).*/\1/p")
+    wait "$playing"
+    end_fenby TERM
+    stop_server
+    check "inputs: thru: $(tr '\n' ';' <"$folder/thru")" \
+        awk '$1 == "thru" && $3 > 20000 && $4 == 0 {n++} END {exit n != 3}' "$folder/thru"
+    # 0.4 of full scale, and the meter falls by 0.25 dB in each hop without the loudest frames.
+    check "inputs: the level is ${level:-none} dB, expected -7.96 or a little less" \
+        awk "BEGIN {l = ${level:-0}; exit !(l > -8.6 && l < -7.95)}"
+}
+
 # The server has real-time priority, where that is allowed here, and fenby-jack no right to it.
 test_no_right() {
     under='prlimit --rtprio=0'
@@ -559,7 +580,7 @@ test_soak_without() {
 }
 
 make_music
-[ $# -gt 0 ] || set -- command_line stale_manager round_trips bends remote buffer_size recorded_times auto no_right \
+[ $# -gt 0 ] || set -- command_line stale_manager round_trips bends remote buffer_size recorded_times auto inputs no_right \
     server_ends wait
 for test; do
     case $test in
