@@ -4,8 +4,10 @@
 //
 // test_jack_recorder FILE.mid only checks that file: prints its notes, ends with 1 when it is not well-formed. With
 // "onsets" it prints when each of them begins, in seconds.
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -13,21 +15,27 @@
 
 static ssize_t dying_pwrite(int descriptor, const void *bytes, size_t size, off_t offset);
 static int quick_fdatasync(int descriptor);
+static int refusing_link(const char *from, const char *to);
+static int refusing_rename(const char *from, const char *to);
 
-// A recorder with small tracks, whose writes are counted and whose syncs cost nothing.
+// A recorder with small tracks, whose writes are counted and whose syncs cost nothing, on a disk that may refuse names.
 #define FENBY_JACK_TRACK_BYTES (1 << 16)
 #define FENBY_JACK_FLUSH_MS 1
 #define pwrite dying_pwrite
 #define fdatasync quick_fdatasync
+#define link refusing_link
+#define rename refusing_rename
 #include "jack_client/fenby_jack_recorder.c"
 #undef pwrite
 #undef fdatasync
+#undef link
+#undef rename
 
 #include "tests/folder.h"
 #include "tests/read_midi.h"
 #include "tests/test.h"
 
-enum { N_NOTES = 6000, NOTES_AT_ONCE = 400, UNCOVERING = 3 };
+enum { N_NOTES = 6000, NOTES_AT_ONCE = 400, UNCOVERING = 3, COUNTING_TRACKS = 2 };
 
 static char path[sizeof folder + 16];
 static midi_contents contents;
@@ -37,8 +45,14 @@ static int writes_left = -1;
 static bool half;
 static atomic_int *uncovered;  // shared with the parent: how many stretches of notes have become part of the file
 
+// What has been written but not synced, and how often something became part of the file that might not have been on the
+// disk.
+static atomic_int unsynced, n_too_early;
+
 static ssize_t dying_pwrite(int descriptor, const void *bytes, size_t size, off_t offset)
 {
+    if ((size == UNCOVERING || size == COUNTING_TRACKS) && unsynced > 0) atomic_fetch_add(&n_too_early, 1);
+    atomic_fetch_add(&unsynced, 1);
     if (writes_left == 0) {
         // Three bytes within a sector are written as one.
         if (half && size > UNCOVERING) (void)!pwrite(descriptor, bytes, size / 2, offset);
@@ -56,7 +70,22 @@ static int quick_fdatasync(int descriptor)
 {
     (void)descriptor;
     while (stands_still) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    unsynced = 0;
     return 0;
+}
+
+static bool has_no_links, has_no_renames;  // the disk
+
+static int refusing_link(const char *from, const char *to)
+{
+    errno = EPERM;  // as FAT says it
+    return has_no_links ? -1 : link(from, to);
+}
+
+static int refusing_rename(const char *from, const char *to)
+{
+    errno = EACCES;
+    return has_no_renames ? -1 : rename(from, to);
 }
 
 static fenby_jack_note note_at(int i, bool on)
@@ -144,7 +173,10 @@ static void test_kill_at_every_write(void)
 static void test_whole(void)
 {
     remove(path);
+    n_too_early = 0;
     REQUIRE(play(), "the recorder failed");
+    CHECK(n_too_early == 0, "%d times something counted before it was on the disk", n_too_early);
+    CHECK(unsynced == 0, "the last %d writes were not synced", unsynced);
     midi_read_file(&contents, path);
     CHECK(!*contents.error, "%s", contents.error);
     CHECK(midi_count_notes(&contents) == N_NOTES, "%d notes of %d", midi_count_notes(&contents), N_NOTES);
@@ -153,6 +185,7 @@ static void test_whole(void)
     CHECK(!strcmp(contents.text, "a test"), "text '%s'", contents.text);
 }
 
+// A bend of it changes nothing.
 static void test_sounding_notes_end(void)
 {
     remove(path);
@@ -160,12 +193,16 @@ static void test_sounding_notes_end(void)
     fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
     REQUIRE(recorder, "%s", error);
     const fenby_jack_note on = note_at(3, true);
+    fenby_jack_note bend = on;
+    bend.type = FENBY_BEND;
+    bend.message = fenby_midi_message_of(0xe0, on.channel, 0, 80);
     fenby_jack_recorder_put(recorder, &on);
+    fenby_jack_recorder_put(recorder, &bend);
     CHECK(fenby_jack_recorder_free(recorder, 5, error, sizeof error), "%s", error);
     midi_read_file(&contents, path);
-    CHECK(!*contents.error && contents.count == 2, "%s, %zu events", contents.error, contents.count);
-    CHECK(contents.event[1].tick == 8000 && contents.event[1].status == 0x83, "the end at tick %d, status %x",
-          (int)contents.event[1].tick, (unsigned)contents.event[1].status);
+    CHECK(!*contents.error && contents.count == 3, "%s, %zu events", contents.error, contents.count);
+    CHECK(contents.event[2].tick == 8000 && contents.event[2].status == 0x83, "the end at tick %d, status %x",
+          (int)contents.event[2].tick, (unsigned)contents.event[2].status);
 }
 
 // No room for a second track: what is in the first one stays.
@@ -195,26 +232,27 @@ static void test_no_room(void)
     CHECK(midi_count_notes(&contents) > 1000, "%d notes are left", midi_count_notes(&contents));
 }
 
-// More notes than can wait: some are left out, whole, and counted.
-static void test_slow_disk(void)
+// More notes than can wait, so many at a time: some are left out, whole, and counted.
+static void test_slow_disk(int chord)
 {
     remove(path);
     char error[256];
     fenby_jack_recorder *recorder = fenby_jack_recorder_new(path, true, 1, "", error, sizeof error);
     REQUIRE(recorder, "%s", error);
     stands_still = true;
-    for (int i = 0; i < N_NOTES; i++) {
-        const fenby_jack_note on = note_at(i, true), off = note_at(i, false);
-        fenby_jack_recorder_put(recorder, &on);
-        fenby_jack_recorder_put(recorder, &off);
+    for (int i = 0; i < 2 * N_NOTES; i++) {
+        const int n_whole = i / (2 * chord) * chord, in_chord = i % (2 * chord);
+        fenby_jack_note note = note_at(n_whole + in_chord % chord, in_chord < chord);
+        note.sound_s = 1 + 0.01 * i;
+        fenby_jack_recorder_put(recorder, &note);
     }
     const int n_lost = (int)fenby_jack_recorder_lost_notes(recorder);
     stands_still = false;
     CHECK(fenby_jack_recorder_free(recorder, 200, error, sizeof error), "%s", error);
     midi_read_file(&contents, path);
     CHECK(!*contents.error, "%s", contents.error);
-    CHECK(n_lost > 0 && midi_count_notes(&contents) == N_NOTES - n_lost, "%d notes of %d, %d were lost",
-          midi_count_notes(&contents), N_NOTES, n_lost);
+    CHECK(n_lost > 0 && midi_count_notes(&contents) == N_NOTES - n_lost, "chords of %d: %d notes of %d, %d were lost",
+          chord, midi_count_notes(&contents), N_NOTES, n_lost);
 }
 
 // Far more bends than can wait take no note's place.
@@ -287,12 +325,30 @@ static void test_empty_take(void)
     }
 }
 
+// Nothing can be kept there: it is not replaced either.
+static void test_cannot_be_kept(void)
+{
+    char error[PATH_MAX + 256] = "";
+    remove(path);
+    REQUIRE(play(), "the recorder failed");
+    has_no_renames = true;
+    CHECK(!fenby_jack_recorder_new(path, true, 1, "", error, sizeof error), "a take was replaced");
+    has_no_renames = false;
+    CHECK(strstr(error, "live.mid: cannot be kept: Permission denied"), "%s", error);
+    midi_read_file(&contents, path);
+    CHECK(midi_count_notes(&contents) == N_NOTES, "%d notes of %d are left", midi_count_notes(&contents), N_NOTES);
+}
+
 static void test_kept(void)
 {
     test_empty_take();
     check_kept("take.mid", "take-1.mid", "take-2.mid");
     check_kept("take", "take-1", "take-2");
     check_kept(".mid", ".mid-1", ".mid-2");
+    has_no_links = true;
+    check_kept("take.mid", "take-1.mid", "take-2.mid");
+    test_cannot_be_kept();
+    has_no_links = false;
 }
 
 static void check_refused(const char *where, bool may_replace, const char *expected)
@@ -368,7 +424,8 @@ int main(int argc, char **argv)
     test_whole();
     test_sounding_notes_end();
     test_no_room();
-    test_slow_disk();
+    test_slow_disk(1);
+    test_slow_disk(100);
     test_many_bends();
     test_kept();
     test_refusals();
