@@ -87,6 +87,14 @@ static void __attribute__((format(printf, 2, 3))) put(fenby_jack_view *view, con
     if (n > 0) view->length += (size_t)n < room ? (size_t)n : room - 1;
 }
 
+// What others have named (files, clients, presets), which is not to tell the terminal what to do.
+static void put_name(fenby_jack_view *view, const char *name)
+{
+    const size_t begin = view->length;
+    put(view, "%s", name);
+    fenby_make_printable(view->text + begin);
+}
+
 // Ends a line; what does not fit the terminal's height is left out.
 static void end_line(fenby_jack_view *view)
 {
@@ -99,14 +107,18 @@ static void draw_head(fenby_jack_view *view, fenby_jack_control *control,
                       const fenby_jack_control_status *status)
 {
     const fenby_jack_state *state = fenby_jack_control_state(control);
-    put(view, " %s%s%s  %s", reverse, fenby_jack_control_name(control), plain,
-        *state->preset ? state->preset : "no preset");
-    if (status->is_running)
-        put(view, "   %s%g Hz, %u frames%s, model %s%s", dim, status->client.rate_hz,
-            status->client.block_frames, status->client.is_freewheeling ? ", freewheeling" : "", status->model,
-            plain);
-    else
+    put(view, " %s", reverse);
+    put_name(view, fenby_jack_control_name(control));
+    put(view, "%s  ", plain);
+    put_name(view, *state->preset ? state->preset : "no preset");
+    if (status->is_running) {
+        put(view, "   %s%g Hz, %u frames%s, model ", dim, status->client.rate_hz, status->client.block_frames,
+            status->client.is_freewheeling ? ", freewheeling" : "");
+        put_name(view, status->model);
+        put(view, "%s", plain);
+    } else {
         put(view, "   %sno JACK server%s", red, plain);
+    }
     end_line(view);
     end_line(view);
 }
@@ -178,7 +190,10 @@ static void draw_figures(fenby_jack_view *view, const fenby_jack_control_status 
     draw_count(view, "xruns", client->xruns);
     draw_count(view, "late notes", client->engine.late_events);
     draw_count(view, "gaps", client->engine.overruns);
-    if (status->recording) put(view, "%srecording%s %s", red, plain, status->recording);
+    if (status->recording) {
+        put(view, "%srecording%s ", red, plain);
+        put_name(view, status->recording);
+    }
     end_line(view);
     end_line(view);
 }
@@ -258,7 +273,8 @@ static void print_line(fenby_jack_view *view, const char *line)
     view->length = view->shown = 0;
     if (view->n_left_out) put(view, "%zu lines were not read and are left out\n", view->n_left_out);
     view->n_left_out = 0;
-    put(view, "%s\n", line);
+    put_name(view, line);
+    put(view, "\n");
     show(view);
 }
 

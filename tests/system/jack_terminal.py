@@ -10,10 +10,12 @@ import fcntl
 import os
 import pty
 import select
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
@@ -79,8 +81,17 @@ def answers(port):
 
 
 def calm(program):
-    terminal = Terminal(program, "--osc-port", "off")
-    check(b"\033[?1049h" in terminal.read(1.5), "calm: no screen")
+    """Names that would tell the terminal what to do do not."""
+    with tempfile.TemporaryDirectory() as folder:
+        preset, recording = (os.path.join(folder, name) for name in ("odd\033preset.ttl", "odd\nre\033cording.mid"))
+        shutil.copy("presets/guitar.ttl", preset)
+        calm_as(Terminal(program, "--osc-port", "off", "--name", "odd\033name", "--preset", preset, "--record", recording))
+
+
+def calm_as(terminal):
+    shown = terminal.read(1.5)
+    check(b"\033[?1049h" in shown, "calm: no screen")
+    check(all(name in shown for name in (b"odd name", b"odd preset", b"odd re cording")), f"odd names: {shown[:1500]}")
     os.write(terminal.ours, b"\x13")  # Ctrl-S
     terminal.read(0.5)
     n = len(terminal.read(1))

@@ -169,12 +169,14 @@ c.fnw"
         grep -qxF "model $folder/a\\\\b\\nc.fnw" "$folder/state"
 }
 
-# A state that remembers as many connections as there may be: one that is asked for takes the oldest one's place.
+# A state that remembers as many connections as there may be: one that is asked for takes the oldest one's place. What is
+# said of a name that would tell a terminal what to do does not.
 test_full_state() {
     { echo "fenby-jack state 1"; for i in $(seq 64); do echo "link midi_out synth-$i:midi"; done; } >"$folder/state"
-    start_fenby --state "$folder/state" --connect-in nosuch --connect-in system:capture_1
+    start_fenby --state "$folder/state" --connect-in "$(printf 'no\033such\nport')" \
+        --connect-in system:capture_1
     joined
-    check "full state: nothing is said" wait_for 5 says "^'in' is not connected, it waits for 'nosuch'$" "$folder/lines"
+    check "full state: nothing is said" wait_for 5 says "^'in' is not connected, it waits for 'no such port'$" "$folder/lines"
     end_fenby TERM
     check "full state: ended with $status" [ "$status" -eq 0 ]
     check "full state: $(grep -c 'is not connected' "$folder/lines") messages" \
