@@ -123,6 +123,12 @@ def check_answer(peer, expected, *message):
     check(good, f"{message}: {path} {arguments}, expected {expected}")
 
 
+def ask_status(peer):
+    path, pairs = peer.ask("/fenby/status")
+    check(path == "/fenby/status", f"/fenby/status: {path} {pairs}")
+    return dict(zip(pairs[::2], pairs[1::2]))
+
+
 def talk_parameters(peer):
     s = "/fenby/param/sensitivity"
     check_answer(peer, [0.5], s)
@@ -145,6 +151,9 @@ def talk_parameters(peer):
     check_done(peer, t, False)
     check_answer(peer, [0.0], t)
     check_error(peer, "expected tight, asap", t, "slow")
+    for hz in (442.5, 415.0625, 440.0):
+        check_done(peer, "/fenby/param/tuning", hz)
+        check_answer(peer, [hz], "/fenby/param/tuning")
     check_error(peer, "whole number", "/fenby/param/transpose", 0.5)
     check_error(peer, "no such parameter", "/fenby/param/nothing", 1)
     check_error(peer, "one text", "/fenby/preset", "piano\non 60")
@@ -157,6 +166,19 @@ def talk_parameters(peer):
     values = [peer.receive(5) for _ in range(PARAMETERS)]
     good = len({path for path, _ in values}) == PARAMETERS and all(len(a) == 1 for _, a in values)
     check(good, f"/fenby/param: {values}")
+
+
+def talk_presets(peer):
+    """What they set is done, too: the engine's latency falls by the hop of lookahead that tight has less."""
+    before = ask_status(peer)["latency_ms"]
+    check_done(peer, "/fenby/preset", "tight")
+    saved = before - ask_status(peer)["latency_ms"]
+    check(abs(saved - 1000 * 512 / 44100) < 0.1, f"tight: {saved} ms less than {before} ms")
+    for symbol, value in (("mode", 0.0), ("release", 45.0), ("minimum_length", 30.0)):
+        check_answer(peer, [value], f"/fenby/param/{symbol}")
+    check_done(peer, "/fenby/param/mode", "live")
+    now = ask_status(peer)["latency_ms"]
+    check(now == before, f"live: {now} ms, was {before} ms")
 
 
 def talk_files(peer, folder):
@@ -214,12 +236,12 @@ def talk_subscriptions(peer):
 
 def talk(port, folder):
     peer = Peer(port)
-    path, pairs = peer.ask("/fenby/status")
-    status = dict(zip(pairs[::2], pairs[1::2]))
+    status = ask_status(peer)
     names = {"load", "late_events", "overruns", "level_db", "a4_hz", "xruns", "model"}
     check(status.get("running") == 1 and status["latency_ms"] > 10 and status["rate_hz"] > 8000 and
           names <= set(status), f"/fenby/status: {status}")
     talk_parameters(peer)
+    talk_presets(peer)
     talk_files(peer, folder)
     talk_subscriptions(peer)
     check_done(peer, "/fenby/panic")
@@ -265,9 +287,7 @@ def flood(port, seconds):
     time.sleep(1)
     while peer.receive(0.05)[0]:
         pass
-    path, pairs = peer.ask("/fenby/status")
-    status = dict(zip(pairs[::2], pairs[1::2]))
-    check(path == "/fenby/status", f"no status after {n} packets")
+    status = ask_status(peer)
     check(status.get("dropped_packets", 0) > 0, f"of {n} packets none was dropped")
     print(f"{n} packets, {status.get('dropped_packets')} dropped")
 
@@ -346,6 +366,11 @@ def nsm(program, folder):
     open_session(manager, first, "fenby.nABC")
     time.sleep(0.5)
     check(connections("fenby.nABC:in") == ["system:capture_1"], "the connection did not come back")
+    subprocess.run(["jack_disconnect", "system:capture_1", "fenby.nABC:in"], check=True)
+    check(manager.expect("/nsm/client/is_dirty") == [], "a connection that was taken off does not make it dirty")
+    save_session(manager)
+    with open(first + ".fenby-jack") as file:
+        check("link " not in file.read(), "a connection that was taken off is remembered")
     with open(second + ".fenby-jack", "w") as file:
         file.write("nonsense\n")
     manager.send("/nsm/client/open", second, "a session", "fenby.nXYZ")
