@@ -3,7 +3,8 @@
 //
 // Plays a sound file, its channels mixed, into a JACK port and prints what comes out of a MIDI port:
 //     rate HZ                    JACK's; the file is resampled if it has another
-//     latency FRAMES             what the MIDI port has, beyond the audio port: Fenby's own
+//     latency FRAMES FRAMES      Fenby's own: what the MIDI port has beyond the audio port, for what is captured; and what
+//                                the audio port has beyond ours behind the MIDI port, for what is played
 //     midi FRAME B0 B1 B2        in the order of arrival
 //     xrun FRAME                 JACK says that somebody was too slow
 //     hole FRAME FRAMES          periods that JACK left out for the player: so much of the file was not heard
@@ -194,11 +195,14 @@ static bool is_nothing(const char *port)
 
 static void report_latency(const char *audio_port, const char *midi_port)
 {
-    jack_latency_range_t in, out;
+    jack_latency_range_t in, out, ahead, behind;
     if (is_nothing(audio_port) || is_nothing(midi_port)) return;
-    jack_port_get_latency_range(jack_port_by_name(player.jack, audio_port), JackCaptureLatency, &in);
+    jack_port_t *const audio = jack_port_by_name(player.jack, audio_port);
+    jack_port_get_latency_range(audio, JackCaptureLatency, &in);
     jack_port_get_latency_range(jack_port_by_name(player.jack, midi_port), JackCaptureLatency, &out);
-    printf("latency %d\n", (int)(out.max - in.max));
+    jack_port_get_latency_range(audio, JackPlaybackLatency, &ahead);
+    jack_port_get_latency_range(recorder.port, JackPlaybackLatency, &behind);
+    printf("latency %d %d\n", (int)(out.max - in.max), (int)(ahead.max - behind.max));
 }
 
 static void report(void)
