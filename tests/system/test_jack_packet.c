@@ -40,22 +40,38 @@ static void test_messages(void)
     CHECK(sum == 7 + 2.5 + 4 + 1 + 3 + 1, "sum %g", sum);
 }
 
-static void test_bundles(void)
-{
 #define BUNDLE "#bundle\0\0\0\0\0\0\0\0\1"
 #define MESSAGE "\0\0\0\x0c/a\0\0,i\0\0\0\0\0\2"
+
+// A message in so many bundles in each other.
+static bool read_deep(int bundles)
+{
+    enum { HEAD = 16, LENGTH = 4, MOST = 20 };
+    char deep[MOST * (HEAD + LENGTH) + sizeof MESSAGE];
+    const size_t message = sizeof MESSAGE - 1, size = (size_t)bundles * (HEAD + LENGTH) - LENGTH + message;
+    size_t at = 0;
+    for (int i = 0; i < bundles; i++, at += HEAD) {
+        if (i > 0) {
+            memcpy(deep + at, "\0\0", 2);
+            deep[at + 2] = (char)((size - at - LENGTH) >> 8);
+            deep[at + 3] = (char)(size - at - LENGTH);
+            at += LENGTH;
+        }
+        memcpy(deep + at, BUNDLE, HEAD);
+    }
+    memcpy(deep + at, MESSAGE, message);
+    return read_bytes(deep, size);
+}
+
+static void test_bundles(void)
+{
     CHECK(READ(BUNDLE MESSAGE MESSAGE) && n_taken == 2 && sum == 4, "%d taken, sum %g", n_taken, sum);
     CHECK(READ(BUNDLE "\0\0\0\x20" BUNDLE MESSAGE) && n_taken == 1, "a bundle in a bundle: %d taken", n_taken);
     CHECK(!READ(BUNDLE "\0\0\0\x10/a\0\0,i\0\0\0\0\0\2") && n_taken == 0, "a length beyond the end: %d", n_taken);
     CHECK(!READ(BUNDLE "\xff\xff\xff\xfc" MESSAGE), "a length below zero");
-    char deep[20 * 20] = "";
-    size_t size = sizeof deep;
-    for (size_t at = 0; at < size; at += 20) {
-        memcpy(deep + at, BUNDLE, 16);
-        deep[at + 18] = (char)((size - at - 20) >> 8);
-        deep[at + 19] = (char)(size - at - 20);
-    }
-    CHECK(!read_bytes(deep, size), "20 bundles in each other");
+    CHECK(read_deep(8) && n_taken == 1 && sum == 2, "8 bundles in each other: %d taken, sum %g", n_taken, sum);
+    CHECK(!read_deep(9) && n_taken == 0, "9 bundles in each other: %d taken", n_taken);
+    CHECK(!read_deep(20) && n_taken == 0, "20 bundles in each other: %d taken", n_taken);
 }
 
 static void test_malformed(void)
