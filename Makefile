@@ -216,6 +216,13 @@ $(BUILD)/tests/system/test_jack_recorder: $(BUILD)/jack_client/fenby_jack_queue.
 $(BUILD)/tests/system/test_jack_packet: TEST_PKGS = liblo
 $(BUILD)/tests/system/test_jack_packet: TEST_OBJECTS = $(BUILD)/jack_client/fenby_jack_packet.o
 $(BUILD)/tests/system/test_jack_packet: $(BUILD)/jack_client/fenby_jack_packet.o
+JACK_STATE_OBJECTS = $(patsubst %,$(BUILD)/jack_client/fenby_jack_%.o,state links)
+$(BUILD)/tests/system/test_jack_state: TEST_OBJECTS = $(JACK_STATE_OBJECTS)
+$(BUILD)/tests/system/test_jack_state: $(JACK_STATE_OBJECTS)
+JACK_OSC_OBJECTS = $(patsubst %,$(BUILD)/jack_client/fenby_jack_%.o,client control links packet portmidi queue recorder rt state)
+$(BUILD)/tests/system/test_jack_osc: TEST_PKGS = jack liblo
+$(BUILD)/tests/system/test_jack_osc: TEST_OBJECTS = $(JACK_OSC_OBJECTS) -lportmidi
+$(BUILD)/tests/system/test_jack_osc: $(JACK_OSC_OBJECTS)
 $(BUILD)/tests/system/jack_player: TEST_PKGS = jack samplerate
 $(BUILD)/tests/system/jack_ports $(BUILD)/tests/system/jack_inputs: TEST_PKGS = jack
 $(BUILD)/tests/system/jack_window: TEST_PKGS = x11
@@ -294,13 +301,12 @@ FUZZERS = weights note_tracker audio_file midi_file preset $(if $(filter yes,$(J
           $(if $(filter yes,$(LV2)),lv2_atoms)
 FUZZ    = $(FUZZERS:%=$(BUILD)/tests/fuzz/fuzz_%)
 MINUTES ?= 1
-FUZZ_STATE_OBJECTS = $(patsubst %,$(BUILD)/jack_client/fenby_jack_%.o,state links)
 FUZZ_OSC_OBJECTS   = $(patsubst %,$(BUILD)/jack_client/fenby_jack_%.o,osc packet state links)
 FUZZ_LV2_OBJECTS   = $(filter-out %/model_store.o,$(patsubst %.c,$(BUILD)/%.o,$(wildcard plugin/*.c)))
 $(FUZZ): LDFLAGS += -fsanitize=fuzzer
 $(FUZZ): $(wildcard tests/*.h tests/fuzz/*.h)
-$(BUILD)/tests/fuzz/fuzz_state: TEST_OBJECTS = $(FUZZ_STATE_OBJECTS)
-$(BUILD)/tests/fuzz/fuzz_state: $(FUZZ_STATE_OBJECTS)
+$(BUILD)/tests/fuzz/fuzz_state: TEST_OBJECTS = $(JACK_STATE_OBJECTS)
+$(BUILD)/tests/fuzz/fuzz_state: $(JACK_STATE_OBJECTS)
 $(BUILD)/tests/fuzz/fuzz_osc: TEST_PKGS = liblo
 $(BUILD)/tests/fuzz/fuzz_osc: TEST_OBJECTS = $(FUZZ_OSC_OBJECTS)
 $(BUILD)/tests/fuzz/fuzz_osc: $(FUZZ_OSC_OBJECTS)
