@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: ISC
-// jack_inputs CLIENT N SECONDS: plays noise into CLIENT:in_1 .. in_N, another loudness into each, and prints for each
-// what came out of CLIENT:thru_1 .. thru_N at the very frame at which it went in:
+// jack_inputs CLIENT N: plays noise into CLIENT:in_1 .. in_N, another loudness into each, until it is told to end (TERM).
+// Then it prints for each what came out of CLIENT:thru_1 .. thru_N at the very frame at which it went in:
 //     thru NUMBER ALIKE OTHERS
 // in frames. In the last quarter of each period the noise is four times as loud as before: its peak is what the loudest
 // of its frames have, 0.2, 0.4, 0.6 ... of full scale, and whoever leaves out a part of the period misses it.
 //
 // It is two clients, for one would make a loop with Fenby, and JACK delays loops by a period.
 #include <jack/jack.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -85,14 +86,14 @@ static void connect(const char *client, int k)
         fail("cannot connect the ports");
 }
 
-static void sleep_s(double s)
-{
-    nanosleep(&(struct timespec){.tv_sec = (time_t)s, .tv_nsec = (long)(1e9 * (s - (double)(time_t)s))}, NULL);
-}
-
 int main(int argc, char **argv)
 {
-    if (argc != 4 || (n_inputs = atoi(argv[2])) < 1 || n_inputs > MOST) fail("expected CLIENT N SECONDS");
+    if (argc != 3 || (n_inputs = atoi(argv[2])) < 1 || n_inputs > MOST) fail("expected CLIENT N");
+    sigset_t end;
+    int received;
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    sigprocmask(SIG_BLOCK, &end, NULL);  // for JACK's threads, too
     player = join("player", play);
     listener = join("listener", listen);
     for (int k = 0; k < n_inputs; k++) {
@@ -101,9 +102,9 @@ int main(int argc, char **argv)
     }
     if (jack_activate(player) || jack_activate(listener)) fail("JACK refuses the client");
     for (int k = 0; k < n_inputs; k++) connect(argv[1], k);
-    sleep_s(0.2);  // until all connections are made
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);  // until all connections are made
     atomic_store(&listens, true);
-    sleep_s(strtod(argv[3], NULL));
+    sigwait(&end, &received);
     atomic_store(&listens, false);
     jack_client_close(listener);
     jack_client_close(player);

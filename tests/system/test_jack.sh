@@ -277,10 +277,11 @@ test_inputs() {
     begin_server 48000 1024
     start_fenby --inputs 3 --osc-port "$port"
     joined
-    "$BUILD/tests/system/jack_inputs" fenby 3 1 >"$folder/thru" 2>&1 &
+    $tied "$BUILD/tests/system/jack_inputs" fenby 3 >"$folder/thru" 2>&1 &
     playing=$!
-    sleep 0.8
+    sleep 1
     level=$(python3 $here/jack_osc.py send "$port" /fenby/status | sed -n "s/.*'level_db', \([-0-9.]*\).*/\1/p")
+    kill "$playing"
     wait "$playing"
     end_fenby TERM
     stop_server
@@ -346,6 +347,7 @@ test_recorded_times() {
     play "$folder/48000.wav" 0.5
     between=$(($(grep -c '^on ' "$folder/lines") - before))
     stop_server
+    sleep 1
     begin_server 48000 256
     joined
     apart=$(awk "BEGIN {print $(date +%s.%N) - $first_take}")
@@ -366,10 +368,10 @@ test_recorded_times() {
     check "times: recorded $1 notes, played $2" [ "$1" -eq "$2" -a "$1" -gt 20 ]
     check "times: $3 notes are not in their place" [ "$3" -eq 0 ]
     check "times: the first note comes after $4 s" less "$4" 4
-    # Each take begins with the same note. The server is away for more than a second in between, which counts; the moment
-    # that joining it takes does not.
+    # Each take begins with the same note. The server is away for two seconds in between, which count; what joining it
+    # takes, more on a busy machine, does not.
     check "times: the takes are $5 s apart, and were played $apart s apart" \
-        awk "BEGIN {d = $5 - $apart; exit !(d < 0.4 && d > -0.8)}"
+        awk "BEGIN {d = $5 - $apart; exit !(d < 0.4 && d > -1.6)}"
 }
 
 # Another period while notes sound: they end, and it goes on.
