@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "fenby_jack_clock.h"
+
 enum { SETTLE_US = 1000000 };  // after the last change of ports and connections
 
 struct fenby_jack_client {
@@ -274,6 +276,7 @@ static bool begin(fenby_jack_client *client, const fenby_jack_client_config *con
                   size_t error_size)
 {
     fenby_jack_rt *rt = &client->rt;
+    const double began_s = fenby_jack_now_s();
     if (!rt->notes) return fail(error, error_size, "not enough memory for the JACK client");
     if (!join_server(client, config, error, error_size)) return false;
     rt->rate_hz = jack_get_sample_rate(client->jack);
@@ -283,6 +286,7 @@ static bool begin(fenby_jack_client *client, const fenby_jack_client_config *con
         return fail(error, error_size, "JACK has no room for more ports");
     set_callbacks(client);
     if (!start_worker(client)) return fail(error, error_size, "cannot start the worker thread");
+    rt->first_s += fenby_jack_now_s() - began_s;  // joining takes its time, which counts
     if (jack_activate(client->jack)) return fail(error, error_size, "JACK refuses to run the client");
     update_latency(client);
     return true;

@@ -154,6 +154,7 @@ static void set_parameter(fenby_jack_osc *osc, const fenby_jack_message *message
     } else {
         if (message->types[0] != LO_STRING && message->types[0] != LO_SYMBOL) {
             snprintf(digits, sizeof digits, "%.7g", number);
+            if (strtof(digits, NULL) != (float)number) snprintf(digits, sizeof digits, "%.9g", number);
             text = digits;
         }
         if (!fenby_parameter_parse(i, text, &value, error, sizeof error)) {

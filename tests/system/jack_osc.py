@@ -151,7 +151,7 @@ def talk_parameters(peer):
     check_done(peer, t, False)
     check_answer(peer, [0.0], t)
     check_error(peer, "expected tight, asap", t, "slow")
-    for hz in (442.5, 415.0625, 440.0):
+    for hz in (442.5, 415.0625, 442.53125, 440.0):
         check_done(peer, "/fenby/param/tuning", hz)
         check_answer(peer, [hz], "/fenby/param/tuning")
     check_error(peer, "whole number", "/fenby/param/transpose", 0.5)
