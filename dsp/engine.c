@@ -268,9 +268,10 @@ bool fenby_engine_pop(fenby_engine *engine, int64_t until_frame, fenby_event *ev
     do {
         if (!take_event(engine, event)) return false;
     } while (!leaves(engine, event));
-    const bool tight = fenby_engine_parameter(engine, FENBY_TIMING) == FENBY_TIMING_TIGHT;
+    // A bend that comes late makes no note late, and where bends are off none is sent.
+    const bool counts = event->type != FENBY_BEND && fenby_engine_parameter(engine, FENBY_TIMING) == FENBY_TIMING_TIGHT;
     const bool asked_for = event->type == FENBY_NOTE_OFF && event->late;
-    if (tight && !asked_for && event->frame < engine->audio.block_start)
+    if (counts && !asked_for && event->frame < engine->audio.block_start)
         atomic_fetch_add_explicit(&engine->late_events, 1, memory_order_relaxed);
     return true;
 }

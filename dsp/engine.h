@@ -32,7 +32,7 @@ typedef struct {
 
 // Counters and meters; a snapshot, any thread.
 typedef struct {
-    uint64_t late_events;   // in timing tight: popped after their frame had passed, the worker being too slow
+    uint64_t late_events;   // in timing tight: starts and ends of notes that were popped too late, by a slow worker
     uint64_t overruns;      // gaps: the ring was full, samples were lost
     uint64_t lost_frames;   // samples in those gaps
     float level_db;         // input peak, decaying
