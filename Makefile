@@ -74,7 +74,7 @@ JACK_SCRIPTS = $(filter-out $(if $(filter-out yes,$(LV2)),%_ui.sh) $(if $(filter
 JACK_TESTS  = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/system/test_jack_*.c)) $(JACK_SCRIPTS)
 PRELOADED   = $(addprefix $(BUILD)/tests/system/jack_,witness.so portmidi.so slow_disk.so)
 JACK_TOOLS  = $(addprefix $(BUILD)/tests/system/jack_,player ports inputs) $(PRELOADED)
-TEST_MODULES = plugin/messages.c plugin/ports.c plugin/view_data.c plugin/ui/view.c plugin/ui/window.c
+TEST_MODULES = $(addprefix plugin/,messages.c ports.c recent_notes.c view_data.c ui/view.c ui/window.c)
 
 # What the programs in jack_client/ are made of: main file, and the modules that each one wants.
 FENBY_SOURCES = $(filter-out jack_client/fenby_jack%.c,$(wildcard jack_client/*.c))

@@ -86,7 +86,7 @@ static bool collect(const fenby_recent_notes *r, fenby_notes_range range, int64_
             .velocity = note->velocity,
         };
         if (!fenby_notes_add(notes, &event)) return false;
-        *channel = note->channel;
+        if (note->velocity) *channel = note->channel;  // ends of notes that were not taken pass here too
     }
     fenby_notes_finish(notes, now - start);
     return true;

@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "dsp/latency.h"
+#include "jack_client/midi_file.h"
 #include "jack_client/output_file.h"
 #include "jack_client/preset.h"
+#include "plugin/recent_notes.h"
 #include "tests/folder.h"
 #include "tests/read_midi.h"
 #include "tests/system/lv2_host.h"
@@ -26,6 +28,7 @@ enum {
 enum { RATE = 48000, N = RATE * SECONDS / 1024 * 1024, MOST_NOTES = 256, FEW = 3 };
 
 static float music[N];
+static midi_contents saved;
 
 static const char *in_folder(const char *name)
 {
@@ -864,8 +867,6 @@ static void test_presets(bool stereo)
 
 // --- what did I just play? -----------------------------------------------------------------------------------
 
-static midi_contents saved;
-
 static void test_save(void)
 {
     host *h = host_open((host_config){0});
@@ -874,6 +875,7 @@ static void test_save(void)
     host_send_save(h, path);
     host_await_message(h);
     CHECK(strstr(h->message, "no notes"), "'%s'", h->message);
+    h->control[FENBY_PORT_PARAMETERS + FENBY_MIDI_CHANNEL] = 12;
     bounce(h, 1024, 1);
     host_send_save(h, path);
     host_await_message(h);
@@ -881,12 +883,83 @@ static void test_save(void)
     CHECK(!*saved.error, "%s: %s", path, saved.error);
     const int on = midi_count_notes(&saved);
     CHECK(on == h->notes, "%d notes saved, %d played", on, h->notes);
+    int elsewhere = 0;
+    for (size_t i = 0; i < saved.count; i++) elsewhere += (saved.event[i].status & 0x0f) != 11;
+    CHECK(elsewhere == 0, "%d of %zu messages are on another channel", elsewhere, saved.count);
     CHECK(saved.count == 2 * (size_t)on && saved.event[0].tick == 0, "%zu events, the first at %ld",
           saved.count, (long)saved.event[0].tick);
     host_send_save(h, "/nowhere/saved.mid");
     host_await_message(h);
     CHECK(strstr(h->message, "/nowhere/saved.mid"), "'%s'", h->message);
     host_close(h);
+}
+
+// A note as it is sent, from one frame to another.
+static void add_recent(fenby_recent_notes *notes, int64_t from, int64_t to, int key, int channel)
+{
+    fenby_recent_notes_add(notes, &(fenby_sent_note){from, (uint8_t)key, 100, (uint8_t)channel});
+    fenby_recent_notes_add(notes, &(fenby_sent_note){to, (uint8_t)key, 0, (uint8_t)channel});
+}
+
+static int save_recent(const fenby_recent_notes *notes, fenby_notes_range range, int64_t now)
+{
+    char error[256] = "";
+    const char *path = in_folder("recent.mid");
+    const int n = fenby_recent_notes_save(notes, path, &range, now, "", error, sizeof error);
+    CHECK(n >= 0, "%s", error);
+    midi_read_file(&saved, path);
+    CHECK(!*saved.error && midi_count_notes(&saved) == n, "%d notes, %d in the file (%s)", n, midi_count_notes(&saved),
+          saved.error);
+    return n;
+}
+
+static void check_saved(size_t i, int64_t ms, int status, int key)
+{
+    const midi_event *e = &saved.event[i];
+    const int64_t tick = ms * FENBY_TICKS_PER_SECOND / 1000;
+    CHECK(i < saved.count && e->tick == tick && e->status == status && e->key == key,
+          "event %zu of %zu: status %x, key %d at %ld, expected %x, %d at %ld", i, saved.count, (unsigned)e->status,
+          e->key, (long)e->tick, (unsigned)status, key, (long)tick);
+}
+
+// What is kept of a long evening, in milliseconds: the notes that began in the last ten minutes. Of a part of them,
+// those that began within, to their ends, on the channel that they were on.
+static void test_recent_notes(void)
+{
+    enum { MINUTE = 60000, NOW = 30 * MINUTE, OLDEST = 20 * MINUTE, MOST_KEPT = 1 << 14 };
+    static const fenby_notes_range all = {INT64_MIN, INT64_MAX, 0, 127};
+    fenby_recent_notes *notes = fenby_recent_notes_new(1000);
+    REQUIRE(notes, "no memory");
+    add_recent(notes, 5000, 6000, 60, 3);
+    add_recent(notes, OLDEST - 1, OLDEST + 500, 61, 3);
+    add_recent(notes, OLDEST, OLDEST + 700, 62, 3);
+    add_recent(notes, NOW - 2000, NOW - 1000, 64, 3);
+    fenby_recent_notes_add(notes, &(fenby_sent_note){NOW - 300, 65, 90, 3});  // sounds on
+    CHECK(save_recent(notes, all, NOW) == 3, "%zu events", saved.count);
+    check_saved(0, 0, 0x92, 62);
+    check_saved(1, 700, 0x82, 62);
+    check_saved(2, 10 * MINUTE - 2000, 0x92, 64);
+    check_saved(3, 10 * MINUTE - 1000, 0x82, 64);
+    check_saved(4, 10 * MINUTE - 300, 0x92, 65);
+    check_saved(5, 10 * MINUTE, 0x82, 65);
+
+    fenby_recent_notes_add(notes, &(fenby_sent_note){NOW + 100, 65, 0, 3});
+    add_recent(notes, NOW + 200, NOW + 300, 64, 9);
+    const fenby_notes_range part = {NOW - 2000, NOW - 300, 64, 65};
+    CHECK(save_recent(notes, part, NOW + 1000) == 2, "%zu events", saved.count);
+    check_saved(0, 0, 0x92, 64);
+    check_saved(1, 1000, 0x82, 64);
+    check_saved(2, 1700, 0x92, 65);
+    check_saved(3, 2100, 0x82, 65);
+
+    // More than there is room for: the oldest go, one that has lost its beginning too.
+    for (int i = 0; i < 2 * MOST_KEPT; i++) add_recent(notes, NOW + 1000 + 10 * i, NOW + 1005 + 10 * i, 48 + i % 2, 1);
+    const int64_t now = NOW + 1000 + 20 * MOST_KEPT;
+    CHECK(save_recent(notes, all, now) == MOST_KEPT, "%zu events", saved.count);
+    fenby_recent_notes_add(notes, &(fenby_sent_note){now, 50, 90, 1});
+    CHECK(save_recent(notes, all, now + 10) == MOST_KEPT, "%zu events", saved.count);
+    check_saved(0, 0, 0x90, 49);
+    fenby_recent_notes_free(notes);
 }
 
 static int masks_set;
@@ -1358,6 +1431,7 @@ int main(void)
     test_presets(false);
     test_presets(true);
     test_save();
+    test_recent_notes();
     test_rights();
     test_slow_disk();
     test_closing_while_saving();
