@@ -6,6 +6,7 @@
 #ifndef FENBY_LV2_HOST_H
 #define FENBY_LV2_HOST_H
 
+#include <dirent.h>
 #include <lilv/lilv.h>
 #include <lv2/atom/atom.h>
 #include <lv2/atom/forge.h>
@@ -21,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "plugin/messages.h"
 #include "plugin/ports.h"
@@ -29,10 +31,8 @@
 // Sanitizers and valgrind make everything twenty times slower.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(UNDER_VALGRIND)
 #define HOST_SANITIZED 1
-enum { HOST_REST_NS = 10000000 };
 #else
 #define HOST_SANITIZED 0
-enum { HOST_REST_NS = 1000000 };
 #endif
 
 enum { HOST_MOST_BLOCK = 8192, HOST_MOST_EVENTS = 20000, HOST_MOST_URIS = 256, HOST_JOBS = 64 };
@@ -71,6 +71,7 @@ typedef struct {
     int jobs, jobs_done;
     bool threaded, quit;
     bool drops;  // jobs, as a host does that stops its worker
+    bool stalls;  // the worker gets no time; under the job lock
 
     char log[1024];  // the last line
     int log_lines;
@@ -165,7 +166,7 @@ static inline void *host_works(void *handle)
     host *h = handle;
     pthread_mutex_lock(&h->job_lock);
     while (!h->quit) {
-        if (h->jobs == h->jobs_done) {
+        if (h->stalls || h->jobs == h->jobs_done) {
             pthread_cond_wait(&h->job_waits, &h->job_lock);
             continue;
         }
@@ -409,17 +410,47 @@ static inline void host_play(host *h, const float *samples, uint32_t n_frames)
     host_run(h, n_frames);
 }
 
-// Waits until the worker has nothing to do; where the plugin has a thread of its own, a while.
+// Whether every other thread of this process sleeps. One that was woken does not, even where the machine has not yet
+// found the time to let it run.
+static inline bool host_others_sleep(void)
+{
+    bool all = true;
+    DIR *const threads = opendir("/proc/self/task");
+    if (!threads) REQUIRE(threads, "no /proc/self/task");
+    for (const struct dirent *entry; all && (entry = readdir(threads));) {
+        char path[300], state = 'S';
+        if (entry->d_name[0] == '.' || atoi(entry->d_name) == gettid()) continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
+        FILE *const file = fopen(path, "r");  // NULL: it has ended
+        if (file && fscanf(file, "%*d (%*[^)]) %c", &state) == 1) all = state == 'S';
+        if (file) fclose(file);
+    }
+    closedir(threads);
+    return all;
+}
+
+static inline bool host_is_idle(host *h)
+{
+    if (h->config.no_worker) return host_others_sleep();
+    pthread_mutex_lock(&h->job_lock);
+    const bool idle = !h->threaded || h->jobs == h->jobs_done;
+    pthread_mutex_unlock(&h->job_lock);
+    return idle;
+}
+
+// Waits until the worker has nothing to do, for five seconds at most.
 static inline void host_rest(host *h)
 {
-    if (h->config.no_worker) nanosleep(&(struct timespec){0, HOST_REST_NS}, NULL);
-    for (int i = 0; h->threaded && i < 5000; i++) {
-        pthread_mutex_lock(&h->job_lock);
-        const bool idle = h->jobs == h->jobs_done;
-        pthread_mutex_unlock(&h->job_lock);
-        if (idle) return;
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
-    }
+    for (int i = 0; i < 25000 && !host_is_idle(h); i++) nanosleep(&(struct timespec){0, 200000}, NULL);
+}
+
+// From now on the worker gets no time, or it gets it again.
+static inline void host_stall(host *h, bool stalls)
+{
+    pthread_mutex_lock(&h->job_lock);
+    h->stalls = stalls;
+    pthread_cond_signal(&h->job_waits);
+    pthread_mutex_unlock(&h->job_lock);
 }
 
 // Plays silence until the plugin has something new to say, for ten seconds at most: saving takes its time.

@@ -338,6 +338,18 @@ static void print_times(const char *what, const times *t)
            quantile_us(t->wall, 0.999), t->worst_us, t->worst_cpu_us, t->over, most_us);
 }
 
+// On a machine that is too busy the notes may still be to come, or be lost: some more music, out of the rhythm.
+static void finish(host *h)
+{
+    h->control[FENBY_PORT_ENABLED] = 1;
+    for (int i = 0; i < FENBY_N_PARAMETERS; i++)
+        h->control[FENBY_PORT_PARAMETERS + i] = fenby_parameter_table[i].default_value;
+    for (int i = 0; i < 2 * RATE; i += BLOCK) {
+        host_play(h, music + i, BLOCK);
+        host_rest(h);
+    }
+}
+
 static void measure(double seconds, bool bursts)
 {
     static measurement m;
@@ -351,9 +363,8 @@ static void measure(double seconds, bool bursts)
     CHECK(atomic_load(&calls) == 0, "run() made %ld calls, the first to %s", atomic_load(&calls), first);
     CHECK(atomic_load(&system_calls) == 0, "the audio thread made %ld system calls, the first is number %d",
           atomic_load(&system_calls), atomic_load(&first_system_call));
-    const int overruns = (int)m.host->control[FENBY_PORT_OVERRUNS];  // on a machine that is too busy
-    CHECK((m.host->notes > 3 || overruns > 0) && m.host->broken == 0, "%d notes, %d broken", m.host->notes,
-          m.host->broken);
+    finish(m.host);
+    CHECK(m.host->notes > 3 && m.host->broken == 0, "%d notes, %d broken", m.host->notes, m.host->broken);
     printf("%s, %ld periods of %.0f us:\n", bursts ? "disturbed" : "undisturbed", m.n_blocks, period_us);
     print_times("run()", &m.run);
     print_times("halts of the stand-in", &m.stand_in);
