@@ -397,6 +397,74 @@ static void test_bypass(void)
     host_close(h);
 }
 
+// Live, with a worker that is never late.
+static void play_live(host *h)
+{
+    for (int i = 0; i < N; i += 64) host_play(h, music + i, 64);
+    for (int i = 0; i < RATE; i += 64) host_play(h, NULL, 64);
+}
+
+// Room for so many MIDI messages in a block.
+static uint32_t room_for(int n_messages)
+{
+    return (uint32_t)(sizeof(LV2_Atom_Sequence) + (size_t)n_messages * (sizeof(LV2_Atom_Event) + 8));
+}
+
+// A host whose MIDI buffer holds one message: what there is no room for comes with the next blocks, as it was, and
+// nothing is left out.
+static void test_little_room(bool freewheels)
+{
+    host *wide = host_open((host_config){.synchronous = true}), *narrow = host_open((host_config){.synchronous = true});
+    wide->control[FENBY_PORT_FREEWHEEL] = narrow->control[FENBY_PORT_FREEWHEEL] = freewheels;
+    narrow->midi_room = room_for(1);
+    play_live(wide);
+    play_live(narrow);
+    int same = 0, early = 0, later = 0;
+    int64_t latest = 0;
+    for (int i = 0; i < wide->n_events && i < narrow->n_events; i++) {
+        const int64_t delay = narrow->events[i].frame - wide->events[i].frame;
+        same += !memcmp(narrow->events[i].bytes, wide->events[i].bytes, 3);
+        early += delay < 0;
+        later += delay > 0;
+        if (delay > latest) latest = delay;
+    }
+    check_promises(narrow, "little room");
+    CHECK(same == wide->n_events && narrow->n_events == wide->n_events, "%d events, with little room %d, %d alike",
+          wide->n_events, narrow->n_events, same);
+    CHECK(later > 0 && early == 0 && latest < 64 * 64, "%d events are later, %d earlier, the latest by %d frames",
+          later, early, (int)latest);
+    CHECK(host_hanging(narrow) == 0, "%d notes hang", host_hanging(narrow));
+    host_close(wide);
+    host_close(narrow);
+}
+
+// Chords end one message at a time, and no new note comes between, when the plugin is bypassed or starts again; and
+// what waited for room before a new start never comes.
+static void test_ending_with_little_room(bool restarts)
+{
+    host *h = host_open((host_config){.synchronous = true});
+    int at = 0;
+    for (int i = 0; i < 2 * N / 64 && host_hanging(h) < 3; i++) play_on(h, &at, 64);
+    const int sounding = host_hanging(h), notes = h->notes, before = h->n_events;
+    CHECK(sounding >= 3, "%d notes sound", sounding);
+    h->midi_room = room_for(0);
+    for (int i = 0; i < RATE; i += 64) play_on(h, &at, 64);
+    CHECK(h->n_events == before, "%d events where there is no room", h->n_events - before);
+    h->midi_room = room_for(1);
+    h->control[FENBY_PORT_ENABLED] = restarts;
+    if (restarts) lilv_instance_deactivate(h->instance);
+    if (restarts) lilv_instance_activate(h->instance);
+    for (int i = 1; i <= sounding; i++) {
+        host_play(h, NULL, 64);
+        CHECK(host_hanging(h) == sounding - i, "%d notes sound after %d blocks, %d before", host_hanging(h), i,
+              sounding);
+    }
+    for (int i = 0; i < RATE; i += 64) host_play(h, NULL, 64);
+    CHECK(h->notes == notes && host_hanging(h) == 0, "%d notes began, %d hang", h->notes - notes, host_hanging(h));
+    check_promises(h, "ending with little room");
+    host_close(h);
+}
+
 // A wake-up that the host dropped, as some do with their queue when they stop, is not waited for after a new
 // start.
 static void test_dropped_job(void)
@@ -1481,6 +1549,8 @@ int main(void)
     test_storm((host_config){0}, STORM_BLOCKS);
     test_storm((host_config){.no_worker = true, .stereo = true}, STORM_BLOCKS);
     test_bypass();
+    for (int freewheels = 0; freewheels < 2; freewheels++) test_little_room(freewheels);
+    for (int restarts = 0; restarts < 2; restarts++) test_ending_with_little_room(restarts);
     test_dropped_job();
     test_starved_worker();
     test_load();
