@@ -501,6 +501,166 @@ static void test_notify(void)
     host_close(h);
 }
 
+typedef struct {
+    const host *host;
+    int n_notes, n_hops;
+    fenby_view_note notes[2 * MOST_NOTES];
+    int64_t hop_ends[2 * N / 256];
+} told_things;
+
+static told_things all_told;
+
+static void take_told(void *user, const LV2_Atom *atom)
+{
+    told_things *t = user;
+    if (atom->type == t->host->urids.note && t->n_notes < 2 * MOST_NOTES)
+        memcpy(&t->notes[t->n_notes++], atom + 1, sizeof *t->notes);
+    if (atom->type == t->host->urids.view && t->n_hops < 2 * N / 256) {
+        fenby_view_hop hop;
+        memcpy(&hop, atom + 1, sizeof hop);
+        t->hop_ends[t->n_hops++] = hop.end_frame;
+    }
+}
+
+// Takes away the saved event that is this change of a note.
+static bool take_saved(const fenby_view_note *note, int64_t first_frame)
+{
+    const int64_t tick = llround((double)(note->frame - first_frame) * FENBY_TICKS_PER_SECOND / RATE);
+    for (size_t i = 0; i < saved.count; i++) {
+        midi_event *e = &saved.event[i];
+        if (e->tick != tick || e->key != note->key || e->status != (note->velocity ? 0x90 : 0x80)) continue;
+        if (note->velocity && e->velocity != note->velocity) continue;
+        e->status = 0;
+        return true;
+    }
+    return false;
+}
+
+// After a new start the same sound gives the same again, counted from there: what is sent, what the UI is told, and
+// all of it in the file of what was played. The first start leaves a hop untold, which is of no time that counts any
+// more.
+static void test_second_start(void)
+{
+    host *h = host_open((host_config){.synchronous = true});
+    told_things *t = &all_told;
+    int events[3] = {0}, notes[3] = {0}, hops[3] = {0}, same_events_again = 0, same_notes = 0, same_hops = 0;
+    int64_t start = 0;
+    *t = (told_things){.host = h};
+    h->on_notify = take_told;
+    h->notify_user = t;
+    host_send(h, h->urids.watch);
+    for (int i = 0; i < 2; i++) {
+        start = h->frames;
+        for (int k = 0; k < N / 2; k += 512) host_play(h, music + k, 512);
+        for (int k = 0; k < RATE + 100; k += 500) host_play(h, NULL, 500);
+        events[i + 1] = h->n_events;
+        notes[i + 1] = t->n_notes;
+        hops[i + 1] = t->n_hops;
+        lilv_instance_deactivate(h->instance);
+        lilv_instance_activate(h->instance);
+    }
+    for (int i = 0; i < events[1] && events[1] + i < events[2]; i++) {
+        const host_event *a = &h->events[i], *b = &h->events[events[1] + i];
+        same_events_again += a->frame == b->frame - start && !memcmp(a->bytes, b->bytes, 3);
+    }
+    for (int i = 0; i < notes[1] && notes[1] + i < notes[2]; i++) {
+        const fenby_view_note *a = &t->notes[i], *b = &t->notes[notes[1] + i];
+        same_notes += a->frame == b->frame - start && a->key == b->key && a->velocity == b->velocity;
+    }
+    for (int i = 0; i < hops[1] && hops[1] + i < hops[2]; i++)
+        same_hops += t->hop_ends[i] == t->hop_ends[hops[1] + i] - start;
+    CHECK(events[1] > 2 * FEW && same_events_again == events[1] && events[2] == 2 * events[1],
+          "%d events, after a new start %d, %d alike", events[1], events[2] - events[1], same_events_again);
+    CHECK(notes[1] == events[1] && same_notes == notes[1] && notes[2] == 2 * notes[1],
+          "the UI is told of %d changes, after a new start of %d, %d alike", notes[1], notes[2] - notes[1], same_notes);
+    CHECK(hops[1] > 100 && same_hops == hops[1] && hops[2] == 2 * hops[1], "%d hops, after a new start %d, %d alike",
+          hops[1], hops[2] - hops[1], same_hops);
+    const double hop_frames = (double)FENBY_HOP * RATE / FENBY_SAMPLE_RATE;
+    CHECK(fabs((double)(t->hop_ends[hops[1] - 1] - t->hop_ends[0]) - (hops[1] - 1) * hop_frames) < 2,
+          "%d hops are %d frames long", hops[1] - 1, (int)(t->hop_ends[hops[1] - 1] - t->hop_ends[0]));
+
+    const char *path = in_folder("again.mid");
+    host_send_save(h, path);
+    host_await_message(h);
+    midi_read_file(&saved, path);
+    int64_t first = INT64_MAX;
+    for (int i = 0; i < t->n_notes; i++)
+        if (t->notes[i].velocity && t->notes[i].frame < first) first = t->notes[i].frame;
+    int in_file = 0;
+    for (int i = 0; i < notes[2]; i++) in_file += take_saved(&t->notes[i], first);
+    CHECK(in_file == notes[2] && saved.count == (size_t)notes[2], "%d of %d changes are saved, %zu in all", in_file,
+          notes[2], saved.count);
+    check_promises(h, "a second start");
+    host_close(h);
+}
+
+static int highest(const uint8_t *values, int n)
+{
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (values[i] > values[best]) best = i;
+    return best;
+}
+
+// A hop of the view is what was heard: every byte of one that is known, and the tone that the plugin hears.
+static void test_view(void)
+{
+    enum { KEY = 69 - FENBY_LOWEST_KEY };
+    static float cqt_frame[FENBY_N_FEATURES], onset[FENBY_N_KEYS], sounding[FENBY_N_KEYS];
+    for (int i = 0; i < FENBY_N_BINS; i++) {
+        cqt_frame[i * FENBY_N_RESOLUTIONS + FENBY_LONG_WINDOWS] = 1.2f * (float)i / 255;
+        cqt_frame[i * FENBY_N_RESOLUTIONS + FENBY_SHORT_WINDOWS] = 0.6f;
+    }
+    for (int key = 0; key < FENBY_N_KEYS; key++) {
+        onset[key] = (float)(key - 2) / 255;
+        sounding[key] = 1 - (float)(key - 2) / 255;
+    }
+    fenby_view_hop hop;
+    fenby_view_hop_fill(&hop, cqt_frame, onset, sounding, 1234567890123, 44100);
+    CHECK(hop.end_frame == 1234567890123 && hop.hop_frames == 512, "the hop ends at %lld, is %g long",
+          (long long)hop.end_frame, (double)hop.hop_frames);
+    int wrong = 0;
+    for (int i = 0; i < FENBY_N_CONTOUR; i++) wrong += hop.spectrum[i] != (i < 255 ? i : 255);
+    for (int key = 0; key < FENBY_N_KEYS; key++)
+        wrong += (hop.onset[key] != (key < 2 ? 0 : key - 2)) + (hop.sounding[key] != (key < 2 ? 255 : 257 - key));
+    CHECK(wrong == 0, "%d bytes are wrong", wrong);
+
+    host *h = host_open((host_config){.synchronous = true});
+    int onsets = 0, most = 0;
+    float pluck[RATE] = {0};
+    for (int i = RATE / 4; i < RATE; i++) {
+        const double t = (double)i / RATE - 0.25;
+        for (int partial = 1; partial <= 6; partial++)
+            pluck[i] += (float)(0.2 / partial * exp(-partial * t) * sin(2 * M_PI * 440 * partial * t));
+    }
+    host_send(h, h->urids.watch);
+    for (int i = 0; i < RATE / 256 * 256; i += 256) {
+        host_play(h, pluck + i, 256);
+        if (h->last_hop.onset[KEY] > most) most = h->last_hop.onset[KEY];
+        onsets += h->last_hop.onset[KEY] > 128;
+    }
+    const int loudest = highest(h->last_hop.spectrum, FENBY_N_CONTOUR);
+    const double db = h->last_hop.spectrum[loudest] / 255.0 * 120 - 100;
+    CHECK(loudest / FENBY_BINS_PER_KEY == KEY && db > -25 && db < 0, "%g dB in bin %d", db, loudest);
+    CHECK(highest(h->last_hop.sounding, FENBY_N_KEYS) == KEY && h->last_hop.sounding[KEY] > 128,
+          "most of all key %d sounds, %d", highest(h->last_hop.sounding, FENBY_N_KEYS), h->last_hop.sounding[KEY]);
+    CHECK(most > 128 && onsets < 30 && h->last_hop.onset[KEY] < 128, "its onset is %d, for %d hops, at last %d", most,
+          onsets, h->last_hop.onset[KEY]);
+    host_close(h);
+}
+
+// Whether the note sounds, is as it was sent, and began in what the plugin had heard then, within a second.
+static bool is_last_start(const host *h, const fenby_view_note *note)
+{
+    for (int i = h->n_events - 1; i >= 0; i--) {
+        const host_event *e = &h->events[i];
+        if (e->bytes[1] == note->key)
+            return e->bytes[0] == 0x90 && e->bytes[2] == note->velocity && note->frame < e->frame &&
+                   note->frame > e->frame - RATE;
+    }
+    return false;
+}
+
 // A UI that begins to watch is told which notes sound already, once.
 static void test_watch_while_sounding(void)
 {
@@ -509,10 +669,16 @@ static void test_watch_while_sounding(void)
     until_sounding(h, &at);
     CHECK(h->shown_notes == 0, "%d notes shown to nobody", h->shown_notes);
     const int sounding = host_hanging(h);
+    all_told = (told_things){.host = h};
+    h->on_notify = take_told;
+    h->notify_user = &all_told;
     host_send(h, h->urids.watch);
     host_play(h, NULL, 0);
     host_play(h, NULL, 0);
     CHECK(h->shown_notes == sounding, "%d notes sound, %d are shown", sounding, h->shown_notes);
+    int same = 0;
+    for (int i = 0; i < all_told.n_notes; i++) same += is_last_start(h, &all_told.notes[i]);
+    CHECK(same == sounding, "%d of %d notes are shown as they were sent", same, sounding);
     host_play(h, NULL, 0);
     host_send(h, h->urids.watch);
     host_play(h, NULL, 0);
@@ -629,7 +795,14 @@ static void test_channel(void)
     until_sounding(h, &at);
     CHECK((h->events[0].bytes[0] & 0x0f) == 15, "channel %d", (h->events[0].bytes[0] & 0x0f) + 1);
     h->control[FENBY_PORT_PARAMETERS + FENBY_MIDI_CHANNEL] = 1;
-    for (int i = 0; i < 100; i++) play_on(h, &at, 256);
+    const int notes = h->notes;
+    for (int i = 0; i < N / 256 && h->notes < notes + FEW; i++) {
+        play_on(h, &at, 256);
+        host_rest(h);
+    }
+    int on_first = 0;
+    for (int i = 0; i < h->n_events; i++) on_first += h->events[i].bytes[0] == 0x90;
+    CHECK(on_first == h->notes - notes && on_first >= FEW, "%d notes, %d on the new channel", h->notes - notes, on_first);
     h->control[FENBY_PORT_ENABLED] = 0;
     host_play(h, NULL, 256);
     check_promises(h, "a change of channel");
@@ -1552,9 +1725,11 @@ int main(void)
     for (int freewheels = 0; freewheels < 2; freewheels++) test_little_room(freewheels);
     for (int restarts = 0; restarts < 2; restarts++) test_ending_with_little_room(restarts);
     test_dropped_job();
+    test_second_start();
     test_starved_worker();
     test_load();
     test_notify();
+    test_view();
     test_watch_while_sounding();
     test_status();
     test_channel();
