@@ -602,7 +602,31 @@ static int highest(const uint8_t *values, int n)
     return best;
 }
 
-// A hop of the view is what was heard: every byte of one that is known, and the tone that the plugin hears.
+// A tone is shown where it lies. Gives the frame where its key is shown to begin.
+static int view_pluck(const float *pluck, int key, int mode)
+{
+    host *h = host_open((host_config){.synchronous = true});
+    int onsets = 0, first = 0;
+    h->control[FENBY_PORT_PARAMETERS + FENBY_MODE] = (float)mode;
+    host_send(h, h->urids.watch);
+    for (int i = 0; i < RATE / 256 * 256; i += 256) {
+        host_play(h, pluck + i, 256);
+        if (h->last_hop.onset[key] <= 128) continue;
+        if (onsets++ == 0) first = (int)h->last_hop.end_frame;
+    }
+    const int loudest = highest(h->last_hop.spectrum, FENBY_N_CONTOUR);
+    const double db = h->last_hop.spectrum[loudest] / 255.0 * 120 - 100;
+    CHECK(loudest / FENBY_BINS_PER_KEY == key && db > -25 && db < 0, "%g dB in bin %d", db, loudest);
+    CHECK(highest(h->last_hop.sounding, FENBY_N_KEYS) == key && h->last_hop.sounding[key] > 128,
+          "most of all key %d sounds, %d", highest(h->last_hop.sounding, FENBY_N_KEYS), h->last_hop.sounding[key]);
+    CHECK(onsets > 0 && onsets < 30 && h->last_hop.onset[key] < 128, "its onset is shown in %d blocks, at last %d",
+          onsets, h->last_hop.onset[key]);
+    host_close(h);
+    return first;
+}
+
+// A hop of the view is what was heard: every byte of one that is known, the tone that the plugin hears, and its onset,
+// the later the longer the mode looks.
 static void test_view(void)
 {
     enum { KEY = 69 - FENBY_LOWEST_KEY };
@@ -625,28 +649,18 @@ static void test_view(void)
         wrong += (hop.onset[key] != (key < 2 ? 0 : key - 2)) + (hop.sounding[key] != (key < 2 ? 255 : 257 - key));
     CHECK(wrong == 0, "%d bytes are wrong", wrong);
 
-    host *h = host_open((host_config){.synchronous = true});
-    int onsets = 0, most = 0;
-    float pluck[RATE] = {0};
+    static float pluck[RATE];
     for (int i = RATE / 4; i < RATE; i++) {
         const double t = (double)i / RATE - 0.25;
         for (int partial = 1; partial <= 6; partial++)
             pluck[i] += (float)(0.2 / partial * exp(-partial * t) * sin(2 * M_PI * 440 * partial * t));
     }
-    host_send(h, h->urids.watch);
-    for (int i = 0; i < RATE / 256 * 256; i += 256) {
-        host_play(h, pluck + i, 256);
-        if (h->last_hop.onset[KEY] > most) most = h->last_hop.onset[KEY];
-        onsets += h->last_hop.onset[KEY] > 128;
-    }
-    const int loudest = highest(h->last_hop.spectrum, FENBY_N_CONTOUR);
-    const double db = h->last_hop.spectrum[loudest] / 255.0 * 120 - 100;
-    CHECK(loudest / FENBY_BINS_PER_KEY == KEY && db > -25 && db < 0, "%g dB in bin %d", db, loudest);
-    CHECK(highest(h->last_hop.sounding, FENBY_N_KEYS) == KEY && h->last_hop.sounding[KEY] > 128,
-          "most of all key %d sounds, %d", highest(h->last_hop.sounding, FENBY_N_KEYS), h->last_hop.sounding[KEY]);
-    CHECK(most > 128 && onsets < 30 && h->last_hop.onset[KEY] < 128, "its onset is %d, for %d hops, at last %d", most,
-          onsets, h->last_hop.onset[KEY]);
-    host_close(h);
+    int first_onset[FENBY_N_MODES];  // the frame where its key is shown to begin
+    for (int mode = 0; mode < FENBY_N_MODES; mode++) first_onset[mode] = view_pluck(pluck, KEY, mode);
+    CHECK(first_onset[FENBY_MODE_TIGHT] > RATE / 4 && first_onset[FENBY_MODE_TIGHT] < first_onset[FENBY_MODE_LIVE] &&
+              first_onset[FENBY_MODE_LIVE] < first_onset[FENBY_MODE_STUDIO] && first_onset[FENBY_MODE_STUDIO] < RATE / 2,
+          "the note begins at frame %d live, %d tight, %d in the studio", first_onset[FENBY_MODE_LIVE],
+          first_onset[FENBY_MODE_TIGHT], first_onset[FENBY_MODE_STUDIO]);
 }
 
 // Whether the note sounds, is as it was sent, and began in what the plugin had heard then, within a second.
