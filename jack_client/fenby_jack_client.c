@@ -286,7 +286,8 @@ static bool begin(fenby_jack_client *client, const fenby_jack_client_config *con
         return fail(error, error_size, "JACK has no room for more ports");
     set_callbacks(client);
     if (!start_worker(client)) return fail(error, error_size, "cannot start the worker thread");
-    rt->first_s += fenby_jack_now_s() - began_s;  // joining takes its time, which counts
+    // Joining takes its time, which counts where it is for another time; else the clock begins now.
+    if (rt->first_s > 0) rt->first_s += fenby_jack_now_s() - began_s;
     if (jack_activate(client->jack)) return fail(error, error_size, "JACK refuses to run the client");
     update_latency(client);
     return true;
