@@ -30,10 +30,20 @@ bool fenby_flush_output(void)
     return good || (fcntl(STDOUT_FILENO, F_GETFL) & O_ACCMODE) == O_RDONLY || reader_has_left(STDOUT_FILENO);
 }
 
+// U+0080 to U+009F in UTF-8: terminals obey them as they do an escape.
+static bool is_high_control(const char *text)
+{
+    const unsigned char *const bytes = (const unsigned char *)text;
+    return bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0;
+}
+
 void fenby_make_printable(char *text)
 {
-    for (; *text; text++)
-        if (iscntrl((unsigned char)*text)) *text = ' ';
+    for (; *text; text++) {
+        if (is_high_control(text)) *text++ = ' ';
+        else if (!iscntrl((unsigned char)*text)) continue;
+        *text = ' ';
+    }
 }
 
 // In one piece: others may print to the same terminal.

@@ -675,10 +675,12 @@ static void test_full_temporary(void)
 // A name may hold line ends and a terminal's commands: each message stays one line.
 static void test_unprintable_names(void)
 {
-    static const char name[] = "odd=$(printf 'a\\nb\\033[2Jc')";
+    static const char name[] = "odd=$(printf 'a\\nb\\033[2Jc')", high[] = "odd=$(printf '\\302\\2332J\\302\\240\\303\\233')";
     RUNS("%s; cp music.wav \"$odd.wav\" && $F $M \"$odd.wav\"", name);
     CHECK(!strncmp(output, "a b [2Jc.wav: ", 14) && strstr(output, ": a b [2Jc.mid\n"), "%s", output);
     RUNS("%s; test -s \"$odd.mid\"", name);
+    CHECK(run("%s; $F $M \"$odd\"", high) == 1 && !strcmp(errors, "fenby:   2J\302\240\303\233: No such file or directory\n"),
+          "%s", errors);
     CHECK(run("%s; $F $M \"$odd.flac\"", name) == 1 && !strcmp(errors, "fenby: a b [2Jc.flac: No such file or directory\n"),
           "%s", errors);
     CHECK(run("%s; $F $M --preset \"$odd\" x", name) == 2 && !strncmp(errors, "fenby: preset 'a b [2Jc' is not known", 37),
