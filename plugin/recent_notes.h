@@ -30,8 +30,8 @@ void fenby_recent_notes_free(fenby_recent_notes *notes);
 void fenby_recent_notes_add(fenby_recent_notes *notes, const fenby_sent_note *note);
 
 // Writes the notes in the range as a MIDI file that begins with the first of them, on the channel of the last. Those
-// which sound on end at now.
-// Returns how many there were, or -1 with one line in error. It waits for the disk: notes_saver.h does not.
+// which sound on end at now. Returns how many there were, or -1 with one line in error. It waits for the disk:
+// notes_saver.h does not.
 int fenby_recent_notes_save(const fenby_recent_notes *notes, const char *path, const fenby_notes_range *range,
                             int64_t now, const char *text, char *error, size_t error_size);
 

@@ -26,8 +26,8 @@ TOLERANCE = 0.999  # of the events must have left at their frame
 
 
 def read_played(path):
-    """What jack_player wrote: ([latency captured, latency played], [(frame, status, key, velocity)], [(hole's frame, its length)], whether
-    anything was too slow)."""
+    """What jack_player wrote: ([latency captured, latency played], [(frame, status, key, velocity)], [(hole's frame, its
+    length)], whether anything was too slow)."""
     latency, events, holes, busy = [None, None], [], [], False
     for line in open(path):
         words = line.split()
