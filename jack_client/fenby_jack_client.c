@@ -5,6 +5,7 @@
 #include <jack/metadata.h>
 #include <jack/thread.h>
 #include <jack/uuid.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,7 +277,6 @@ static bool begin(fenby_jack_client *client, const fenby_jack_client_config *con
                   size_t error_size)
 {
     fenby_jack_rt *rt = &client->rt;
-    const double began_s = fenby_jack_now_s();
     if (!rt->notes) return fail(error, error_size, "not enough memory for the JACK client");
     if (!join_server(client, config, error, error_size)) return false;
     rt->rate_hz = jack_get_sample_rate(client->jack);
@@ -286,8 +286,7 @@ static bool begin(fenby_jack_client *client, const fenby_jack_client_config *con
         return fail(error, error_size, "JACK has no room for more ports");
     set_callbacks(client);
     if (!start_worker(client)) return fail(error, error_size, "cannot start the worker thread");
-    // Joining takes its time, which counts where it is for another time; else the clock begins now.
-    if (rt->first_s > 0) rt->first_s += fenby_jack_now_s() - began_s;
+    rt->first_s = isnan(config->clock_began_s) ? 0 : fenby_jack_now_s() - config->clock_began_s;
     if (jack_activate(client->jack)) return fail(error, error_size, "JACK refuses to run the client");
     update_latency(client);
     return true;
@@ -305,7 +304,6 @@ fenby_jack_client *fenby_jack_client_new(const fenby_jack_client_config *config,
     client->wake_descriptor = config->wake_descriptor;
     client->ports_changed = true;
     client->rt.n_inputs = config->n_inputs;
-    client->rt.first_s = config->begin_s;
     client->rt.portmidi = config->portmidi;
     client->tap = config->tap;
     client->tap_user = config->tap_user;

@@ -37,7 +37,7 @@ typedef struct {
     bool has_midi_port;
     unsigned n_inputs;               // 1 .. FENBY_JACK_MAXIMUM_INPUTS, the engine hears their mean
     int wake_descriptor;  // an eventfd that is written when there is something for _update or _take_note
-    double begin_s;                  // what the clock shows while the server is joined; 0: it begins afterwards
+    double clock_began_s;            // when the notes' clock was at 0, on the system's; NAN: it begins with this client
     fenby_jack_portmidi *portmidi;   // gets every note too; or NULL
     fenby_parameters parameters;
     fenby_jack_tap tap;              // or NULL

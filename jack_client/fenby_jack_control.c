@@ -2,6 +2,7 @@
 #include "fenby_jack_control.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ struct fenby_jack_control {
     fenby_jack_client *client;  // NULL: no server
     fenby_jack_recorder *recorder;
     uint8_t channel_of_key[KEYS];  // what sounds, as those who were told know it; 0: silent
-    double last_s, last_at_s;  // when the last client left, on the notes' clock and on the system's; 0: none has
+    double clock_began_s;  // when the notes' clock was at 0, on the system's; NAN: no client has run yet
     double retry_at_s;
     uint32_t told_block_frames;  // in the last line about how it runs
     bool has_told_links;         // of this client
@@ -49,7 +50,7 @@ static void warn(const fenby_jack_control *control, const char *line)
 static double now_s(const fenby_jack_control *control)
 {
     if (control->client) return fenby_jack_client_now_s(control->client);
-    return control->last_at_s > 0 ? control->last_s + fenby_jack_now_s() - control->last_at_s : 0;
+    return isnan(control->clock_began_s) ? 0 : fenby_jack_now_s() - control->clock_began_s;
 }
 
 // --- recording -----------------------------------------------------------------------------------------------
@@ -144,8 +145,7 @@ void fenby_jack_control_stop(fenby_jack_control *control)
     if (!control->client) return;
     fenby_jack_client_stop(control->client);
     hand_out_notes(control);
-    control->last_s = now_s(control);
-    control->last_at_s = fenby_jack_now_s();
+    control->clock_began_s = fenby_jack_now_s() - now_s(control);
     fenby_jack_client_free(control->client);
     control->client = NULL;
     control->lost_notes = 0;
@@ -161,7 +161,7 @@ static bool start_client(fenby_jack_control *control, bool may_start_server, cha
         .has_midi_port = config->has_midi_port,
         .n_inputs = config->n_inputs,
         .wake_descriptor = config->wake_descriptor,
-        .begin_s = now_s(control),
+        .clock_began_s = control->clock_began_s,
         .portmidi = config->portmidi,
         .parameters = control->state.parameters,
         .tap = config->tap,
@@ -397,6 +397,7 @@ fenby_jack_control *fenby_jack_control_new(const fenby_jack_control_config *conf
     }
     control->config = *config;
     control->state = *state;
+    control->clock_began_s = NAN;
     control->weights = load_weights(state->model, error, error_size);
     if (control->weights) return control;
     free(control);
