@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static int test_passed, test_failed;
 
@@ -45,6 +46,14 @@ static inline unsigned long long test_random_bits(unsigned long long *state)
     *state ^= *state << 25;
     *state ^= *state >> 27;
     return *state * 2685821657736338717ULL;
+}
+
+// A clock that nobody sets.
+static inline double test_now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 // Uniform in 0 .. 1.

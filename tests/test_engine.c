@@ -28,13 +28,6 @@ typedef struct {
     witness witness;
 } record;
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static fenby_engine *open_engine(double rate_hz, uint32_t block_frames, const fenby_parameters *parameters)
 {
     char error[256] = "";
@@ -116,16 +109,22 @@ static void test_blocks(double rate_hz, const fenby_parameters *parameters)
     fenby_engine_free(engine);
 }
 
+// An engine that has heard all of a piece, and was reset, and what it wrote down.
+static fenby_engine *open_after(unsigned long long seed, uint32_t block_frames, record *r)
+{
+    compose(RATE * SECONDS, RATE, seed);
+    fenby_engine *engine = open_engine(RATE, block_frames, NULL);
+    run_synchronously(engine, RATE * SECONDS, 480, r);
+    fenby_engine_reset(engine);
+    return engine;
+}
+
 // Whatever was left undone, an engine that was reset is as a new one.
 static void test_reset(void)
 {
     static record fresh, again;
     const int n = RATE * SECONDS;
-    compose(n, RATE, 3);
-    fenby_engine *engine = open_engine(RATE, 0, NULL);
-    run_synchronously(engine, n, 480, &fresh);
-
-    fenby_engine_reset(engine);
+    fenby_engine *engine = open_after(3, 0, &fresh);
     for (int i = 0; i < n / 2; i += 480) {  // nobody takes the events, then they are called off
         fenby_engine_push(engine, music + i, 480);
         fenby_engine_work(engine);
@@ -176,10 +175,7 @@ static void test_threaded(int block)
 {
     static record synchronous, threaded;
     const int n = RATE * SECONDS;
-    compose(n, RATE, 2);
-    fenby_engine *engine = open_engine(RATE, 0, NULL);
-    run_synchronously(engine, n, 480, &synchronous);
-    fenby_engine_reset(engine);
+    fenby_engine *engine = open_after(2, 0, &synchronous);
 
     worker w = {.engine = engine};
     fenby_engine_set_tap(engine, note_worked, &w);
@@ -346,9 +342,7 @@ static void test_gap_while_notes_wait(void)
 {
     static record whole, r;
     const int block = 500, late = 8192;  // of a host that may take as much at once, so that notes wait for long
-    compose(RATE * SECONDS, RATE, 3);
-    fenby_engine *engine = open_engine(RATE, late, NULL);
-    run_synchronously(engine, RATE * SECONDS, block, &whole);
+    fenby_engine *engine = open_after(3, late, &whole);
     int tried = 0, waiting = 0;
     for (int i = 0; i < whole.n; i++) {
         const fenby_event *on = &whole.events[i];
@@ -490,15 +484,20 @@ static void test_end_notes_in_time(void)
     fenby_engine_free(engine);
 }
 
+// Of blocks that last longer than a second.
+static void test_room(void)
+{
+    fenby_engine *engine = open_engine(8000, 65536, NULL);
+    CHECK(fenby_engine_room(engine) >= 4 * 65536, "room for %u samples", fenby_engine_room(engine));
+    fenby_engine_free(engine);
+}
+
 static void test_parameters_and_status(void)
 {
     fenby_parameters parameters = fenby_parameters_default();
     parameters.value[FENBY_MODE] = FENBY_MODE_STUDIO;
     parameters.value[FENBY_TRANSPOSE] = 1000;
-    fenby_engine *engine = open_engine(8000, 65536, NULL);
-    CHECK(fenby_engine_room(engine) >= 4 * 65536, "room for %u samples", fenby_engine_room(engine));
-    fenby_engine_free(engine);
-    engine = open_engine(RATE, 128, &parameters);
+    fenby_engine *engine = open_engine(RATE, 128, &parameters);
     CHECK(fenby_engine_parameter(engine, FENBY_TRANSPOSE) == 48, "clamped at the start");
     fenby_engine_set_parameter(engine, FENBY_VELOCITY_FIXED, NAN);
     CHECK(fenby_engine_parameter(engine, FENBY_VELOCITY_FIXED) == 100, "no number: the default");
@@ -510,9 +509,9 @@ static void test_parameters_and_status(void)
     const uint32_t at_once = status_of(engine).latency_frames;
     for (int i = 0; i < RATE; i++) music[i] = 0.5f * sinf(0.1f * (float)i);
     fenby_engine_push(engine, music, RATE);
-    const double start_s = now_s();
+    const double start_s = test_now_s();
     const size_t looks = fenby_engine_work(engine);
-    const double load = (now_s() - start_s) / ((double)looks * 256 / 22050 / looks_in_hop);
+    const double load = (test_now_s() - start_s) / ((double)looks * 256 / 22050 / looks_in_hop);
     parameters.value[FENBY_MODE] = FENBY_MODE_LIVE;
     const fenby_engine_status status = status_of(engine);
     CHECK(status.latency_frames == fenby_latency_frames(RATE, 128, &parameters, weights), "one latency");
@@ -580,6 +579,7 @@ static void test_all(void)
     test_end_notes();
     test_end_notes_that_wait();
     test_end_notes_in_time();
+    test_room();
     test_parameters_and_status();
     test_refuses();
 }

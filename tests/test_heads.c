@@ -66,6 +66,16 @@ static fenby_weights *tell(const story *s)
     return weights;
 }
 
+static fenby_heads read_heads(const story *s)
+{
+    fenby_heads heads;
+    char error[256] = "";
+    fenby_weights *weights = tell(s);
+    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    fenby_weights_free(weights);
+    return heads;
+}
+
 static void check_refused(story s, const char *why)
 {
     fenby_heads heads;
@@ -81,39 +91,27 @@ static void check_modes(float mode, float mode_step, size_t tight, size_t live, 
 {
     story s = good;
     s.lookahead = 1, s.lookahead_step = 3, s.mode = mode, s.mode_step = mode_step;
-    fenby_heads heads;
-    char error[256] = "";
-    fenby_weights *weights = tell(&s);
-    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    const fenby_heads heads = read_heads(&s);
     CHECK(heads.of_mode[FENBY_MODE_TIGHT] == tight && heads.of_mode[FENBY_MODE_LIVE] == live &&
               heads.of_mode[FENBY_MODE_STUDIO] == studio,
           "%g and on by %g: heads %zu, %zu, %zu", mode, mode_step, heads.of_mode[0], heads.of_mode[1], heads.of_mode[2]);
-    fenby_weights_free(weights);
 }
 
 int main(void)
 {
-    fenby_heads heads;
-    char error[256] = "";
-    fenby_weights *weights = tell(&good);
-    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    fenby_heads heads = read_heads(&good);
     CHECK(heads.count == 2 && heads.lookahead[1] == 2 && heads.threshold[1][87] == 0.5f, "%zu heads", heads.count);
-    fenby_weights_free(weights);
 
     story s = good;
     s.n_threshold = 2 * FENBY_N_KEYS, s.threshold = 0.25f, s.step = 1.0f / 512;
-    weights = tell(&s);
-    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    heads = read_heads(&s);
     const float told[] = {heads.threshold[0][0], heads.threshold[0][87], heads.threshold[1][3]};
     CHECK(told[0] == 0.25f && told[1] == 0.25f + 87.0f / 512 && told[2] == 0.25f + 91.0f / 512, "%g %g %g", told[0],
           told[1], told[2]);
-    fenby_weights_free(weights);
 
     s = good, s.sounding = 0.375f;
-    weights = tell(&s);
-    REQUIRE(fenby_heads_read(&heads, weights, error, sizeof error), "%s", error);
+    heads = read_heads(&s);
     CHECK(heads.sounding_threshold == 0.375f, "%g", heads.sounding_threshold);
-    fenby_weights_free(weights);
     check_modes(1, 1, 0, 0, 1);   // 1, 2 and 3 hops
     check_modes(5, -2, 1, 1, 0);  // 5, 3 and 1
     check_modes(0, 0, 0, 0, 1);   // the usual ones: 1, 2 and as far as there is

@@ -32,8 +32,7 @@ static void live(host_config config)
     CHECK(state, "no state");
     lilv_state_restore(state, h->instance, NULL, NULL, 0, NULL);
     lilv_state_free(state);
-    lilv_instance_deactivate(h->instance);
-    lilv_instance_activate(h->instance);
+    host_restart(h);
     h->control[FENBY_PORT_ENABLED] = 0;
     for (int i = 0; i < 4; i++) host_play(h, NULL, BLOCK);
     CHECK(h->notes > 0 && h->broken == 0 && host_hanging(h) == 0, "%d notes, %d promises broken, %d hang",

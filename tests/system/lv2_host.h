@@ -290,11 +290,23 @@ static inline host *host_open(host_config config)
     return h;
 }
 
-// As Ardour does, frees the plugin while the worker still runs.
-static inline void host_close(host *h)
+static inline void host_restart(host *h)
+{
+    lilv_instance_deactivate(h->instance);
+    lilv_instance_activate(h->instance);
+}
+
+static inline void host_free_plugin(host *h)
 {
     if (h->instance) lilv_instance_deactivate(h->instance);
     if (h->instance) lilv_instance_free(h->instance);
+    h->instance = NULL;
+}
+
+// As Ardour does, frees the plugin while the worker still runs.
+static inline void host_close(host *h)
+{
+    host_free_plugin(h);
     if (h->threaded) {
         pthread_mutex_lock(&h->job_lock);
         h->quit = true;

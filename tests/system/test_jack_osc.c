@@ -4,8 +4,8 @@
 // more, but not everything twice.
 #include "jack_client/fenby_jack_clock.h"
 
-static double test_now_s(void);
-#define fenby_jack_now_s test_now_s
+static double set_now_s(void);
+#define fenby_jack_now_s set_now_s
 #include "jack_client/fenby_jack_osc.c"
 #undef fenby_jack_now_s
 
@@ -15,7 +15,7 @@ static double now_s = 1000;
 static fenby_jack_osc *osc;
 static fenby_jack_control *control;
 
-static double test_now_s(void)
+static double set_now_s(void)
 {
     return now_s;
 }

@@ -47,13 +47,6 @@ static void play_on(host *h, int *at, uint32_t n)
     *at += (int)n;
 }
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static uint32_t random_block(unsigned long long *state)
 {
     static const uint32_t blocks[] = {0, 1, 63, 64, 128, 480, 1024, 8192};
@@ -388,8 +381,7 @@ static void test_bypass(void)
     h->control[FENBY_PORT_ENABLED] = 1;
     until_sounding(h, &at);
 
-    lilv_instance_deactivate(h->instance);
-    lilv_instance_activate(h->instance);
+    host_restart(h);
     host_play(h, NULL, 64);
     CHECK(host_hanging(h) == 0, "%d notes after deactivation", host_hanging(h));
     until_sounding(h, &at);
@@ -452,8 +444,7 @@ static void test_ending_with_little_room(bool restarts)
     CHECK(h->n_events == before, "%d events where there is no room", h->n_events - before);
     h->midi_room = room_for(1);
     h->control[FENBY_PORT_ENABLED] = restarts;
-    if (restarts) lilv_instance_deactivate(h->instance);
-    if (restarts) lilv_instance_activate(h->instance);
+    if (restarts) host_restart(h);
     for (int i = 1; i <= sounding; i++) {
         host_play(h, NULL, 64);
         CHECK(host_hanging(h) == sounding - i, "%d notes sound after %d blocks, %d before", host_hanging(h), i,
@@ -556,8 +547,7 @@ static void test_second_start(void)
         events[i + 1] = h->n_events;
         notes[i + 1] = t->n_notes;
         hops[i + 1] = t->n_hops;
-        lilv_instance_deactivate(h->instance);
-        lilv_instance_activate(h->instance);
+        host_restart(h);
     }
     for (int i = 0; i < events[1] && events[1] + i < events[2]; i++) {
         const host_event *a = &h->events[i], *b = &h->events[events[1] + i];
@@ -773,8 +763,7 @@ static void test_starved_worker(void)
     }
     CHECK(h->control[FENBY_PORT_OVERRUNS] == 2, "%g overruns, not 2", (double)h->control[FENBY_PORT_OVERRUNS]);
     check_promises(h, "a starved worker");
-    lilv_instance_deactivate(h->instance);
-    lilv_instance_activate(h->instance);
+    host_restart(h);
     host_play(h, NULL, 0);
     CHECK(h->control[FENBY_PORT_OVERRUNS] == 0 && h->control[FENBY_PORT_LATE_EVENTS] == 0 &&
               h->control[FENBY_PORT_WORKER_LOAD] == 0,
@@ -791,9 +780,9 @@ static void test_load(void)
     host *h = host_open((host_config){.synchronous = true});
     double shown = 0, taken_s = 0;
     for (int i = 0; i < BLOCKS; i++) {
-        const double start_s = now_s();
+        const double start_s = test_now_s();
         host_play(h, music + 256 * i, 256);
-        taken_s += now_s() - start_s;
+        taken_s += test_now_s() - start_s;
         shown += h->control[FENBY_PORT_WORKER_LOAD] / 100 / BLOCKS;
     }
     const double load = taken_s * RATE / N;
@@ -1370,10 +1359,8 @@ static void test_closing_while_saving(void)
     pthread_t reader;
     const int no_reader = pthread_create(&reader, NULL, read_later, path);
     REQUIRE(!no_reader, "no thread");
-    lilv_instance_deactivate(h->instance);
-    lilv_instance_free(h->instance);
+    host_free_plugin(h);
     CHECK(atomic_load(&is_read), "the plugin has gone before its file was read");
-    h->instance = NULL;
     host_close(h);
     pthread_join(reader, NULL);
     CHECK(!*saved.error && midi_count_notes(&saved) == before, "%d notes saved, %d played (%s)",
@@ -1433,8 +1420,7 @@ static void test_thru_again(void)
             host_play(h, music, 64);
         }
         h->control[FENBY_PORT_THRU] = aligned ? FENBY_THRU_ALIGNED : FENBY_THRU_DIRECT;
-        lilv_instance_deactivate(h->instance);
-        lilv_instance_activate(h->instance);
+        host_restart(h);
         int different = 0;
         for (uint32_t at = 0; at < n; at += 256) {
             host_play(h, music + N / 2 + at, 256);

@@ -85,13 +85,6 @@ static void start_server(void)
     REQUIRE(display, "no display");
 }
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void pause_ms(int ms)
 {
     nanosleep(&(struct timespec){0, ms * 1000000L}, NULL);
@@ -217,7 +210,7 @@ static void serve(shown_ui *u)
 
 static void wait_a_while(shown_ui *u, double seconds)
 {
-    for (const double end_s = now_s() + seconds; now_s() < end_s; pause_ms(5)) serve(u);
+    for (const double end_s = test_now_s() + seconds; test_now_s() < end_s; pause_ms(5)) serve(u);
 }
 
 static void play(shown_ui *u, const float *samples, int n)
@@ -774,7 +767,7 @@ static unsigned long drawings_in(fenby_window *window, fenby_view *view, double 
 {
     static int64_t frame;
     const unsigned long before = fenby_window_drawings(window);
-    for (const double end_s = now_s() + seconds; now_s() < end_s; pause_ms(3)) {
+    for (const double end_s = test_now_s() + seconds; test_now_s() < end_s; pause_ms(3)) {
         fenby_view_hop hop = {.end_frame = frame += 512, .hop_frames = 512};
         if (hops) fenby_view_add_hop(view, &hop);
         CHECK(fenby_window_idle(window), "closed");
