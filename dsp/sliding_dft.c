@@ -8,16 +8,16 @@
 
 #include "sums.h"
 
-enum { ROW = FENBY_TRANSFORM_ROW };
+enum { ROW = FENBY_TRANSFORM_ROW, PAIRS = ROW / 2 };
 
 // All bins of something are n_bins real parts, then n_bins imaginary ones; n_bins is filled up as sums.h wants it.
 struct fenby_sliding_dft {
     int block, n_blocks, bins;
     size_t n_bins;
 
-    // exp(-2 pi i k j / N) for all bins k: of j = 0 .. ROW - 1; of whole rows, j = 0, ROW, 2 ROW ..; and of whole blocks, in
-    // turns of the circle: exp(-2 pi i j / (n_blocks + 1)).
-    float *of_sample, *of_row, (*circle)[2];
+    // exp(-2 pi i k j / N) for all bins k: of j = 1/2, 3/2 .. up to a row's half; of the middle of each row; and of whole blocks,
+    // in turns of the circle: exp(-2 pi i j / (n_blocks + 1)).
+    float *of_pair, *of_row, (*circle)[2];
 
     float *blocks;   // the bins of n_blocks, each turned to its place in the circle
     double *sum;     // of the blocks
@@ -34,11 +34,11 @@ static float *new_bins(const fenby_sliding_dft *dft, int count)
     return fenby_sums_new_floats((size_t)count * 2 * dft->n_bins);
 }
 
-// Turns by exp(-2 pi i k step / n) for each bin k.
-static void fill_turns(const fenby_sliding_dft *dft, float *turns, int step, int n)
+// Turns by exp(-2 pi i k j / n) for each bin k, j being so many halves.
+static void fill_turns(const fenby_sliding_dft *dft, float *turns, int halves, int n)
 {
     for (int k = 0; k < dft->bins; k++) {
-        const double angle = -2 * M_PI * (double)((int64_t)k * step % n) / n;
+        const double angle = -M_PI * (double)((int64_t)k * halves % (2 * n)) / n;
         turns[k] = (float)cos(angle);
         turns[(size_t)k + dft->n_bins] = (float)sin(angle);
     }
@@ -54,19 +54,19 @@ fenby_sliding_dft *fenby_sliding_dft_new(int block, int n_blocks, int bins)
     dft->bins = bins;
     dft->n_bins = ((size_t)bins + FENBY_TRANSFORM_BINS - 1) / FENBY_TRANSFORM_BINS * FENBY_TRANSFORM_BINS;
     dft->sums = fenby_sums_best();
-    dft->of_sample = new_bins(dft, ROW);
+    dft->of_pair = new_bins(dft, PAIRS);
     dft->of_row = new_bins(dft, n_rows);
     dft->circle = calloc((size_t)circle, sizeof *dft->circle);
     dft->blocks = new_bins(dft, n_blocks);
     dft->sum = calloc(2 * dft->n_bins, sizeof *dft->sum);
     dft->current = new_bins(dft, 1);
     dft->fresh = fenby_sums_new_floats((size_t)n_rows * ROW);
-    if (!dft->of_sample || !dft->of_row || !dft->circle || !dft->blocks || !dft->sum || !dft->current || !dft->fresh) {
+    if (!dft->of_pair || !dft->of_row || !dft->circle || !dft->blocks || !dft->sum || !dft->current || !dft->fresh) {
         fenby_sliding_dft_free(dft);
         return NULL;
     }
-    for (int i = 0; i < ROW; i++) fill_turns(dft, dft->of_sample + (size_t)i * 2 * dft->n_bins, i, n);
-    for (int i = 0; i < n_rows; i++) fill_turns(dft, dft->of_row + (size_t)i * 2 * dft->n_bins, i * ROW, n);
+    for (int i = 0; i < PAIRS; i++) fill_turns(dft, dft->of_pair + (size_t)i * 2 * dft->n_bins, 2 * i + 1, n);
+    for (int i = 0; i < n_rows; i++) fill_turns(dft, dft->of_row + (size_t)i * 2 * dft->n_bins, 2 * i * ROW + ROW - 1, n);
     for (int i = 0; i < circle; i++) {
         dft->circle[i][0] = (float)cos(2 * M_PI * i / circle);
         dft->circle[i][1] = (float)-sin(2 * M_PI * i / circle);
@@ -77,7 +77,7 @@ fenby_sliding_dft *fenby_sliding_dft_new(int block, int n_blocks, int bins)
 void fenby_sliding_dft_free(fenby_sliding_dft *dft)
 {
     if (!dft) return;
-    free(dft->of_sample);
+    free(dft->of_pair);
     free(dft->of_row);
     free(dft->circle);
     free(dft->blocks);
@@ -128,7 +128,7 @@ void fenby_sliding_dft_push(fenby_sliding_dft *dft, const float *samples, int n)
     while (n > 0) {
         const int room = dft->block - dft->filled, count = n < room ? n : room, end = dft->filled + count;
         memcpy(dft->fresh + dft->filled, samples, (size_t)count * sizeof *samples);
-        dft->sums->transform(dft->fresh, dft->of_sample, dft->of_row, dft->n_bins, dft->filled / ROW, (end + ROW - 1) / ROW,
+        dft->sums->transform(dft->fresh, dft->of_pair, dft->of_row, dft->n_bins, dft->filled / ROW, (end + ROW - 1) / ROW,
                              dft->current);
         memset(dft->fresh + dft->filled, 0, (size_t)count * sizeof *samples);
         dft->filled = end;
@@ -142,7 +142,8 @@ void fenby_sliding_dft_spectrum(const fenby_sliding_dft *dft, float *re, float *
 {
     const size_t n_bins = dft->n_bins;
     const float *of_row = dft->of_row + (size_t)(dft->filled / ROW) * 2 * n_bins;
-    const float *of_sample = dft->of_sample + (size_t)(dft->filled % ROW) * 2 * n_bins;
+    const int from_middle = dft->filled % ROW - PAIRS, pair = from_middle < 0 ? -1 - from_middle : from_middle;
+    const float *of_pair = dft->of_pair + (size_t)pair * 2 * n_bins, side = from_middle < 0 ? -1 : 1;
     for (int k = 0, at = 0; k < dft->bins; k++, at = next_turn(dft, at)) {
         // Turned back: by the conjugates.
         const float *turn = dft->circle[at];
@@ -151,7 +152,8 @@ void fenby_sliding_dft_spectrum(const fenby_sliding_dft *dft, float *re, float *
         const float block_im = sum_im * turn[0] - sum_re * turn[1] + dft->current[(size_t)k + n_bins];
         const float row_re = block_re * of_row[k] + block_im * of_row[(size_t)k + n_bins];
         const float row_im = block_im * of_row[k] - block_re * of_row[(size_t)k + n_bins];
-        re[k] = row_re * of_sample[k] + row_im * of_sample[(size_t)k + n_bins];
-        im[k] = row_im * of_sample[k] - row_re * of_sample[(size_t)k + n_bins];
+        const float pair_re = of_pair[k], pair_im = side * of_pair[(size_t)k + n_bins];
+        re[k] = row_re * pair_re + row_im * pair_im;
+        im[k] = row_im * pair_re - row_re * pair_im;
     }
 }

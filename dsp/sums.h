@@ -20,9 +20,10 @@ typedef struct {
     // |sum of x * conj(k)|^2 over n values, a multiple of FENBY_LANES; k: real parts, then imaginary ones.
     float (*power)(const float *x_re, const float *x_im, const float *k, int n);
 
-    // Adds to the bins what rows first .. end - 1 of the samples come to: the sum over each row of sample * of_sample[its
-    // number in the row][bin], times of_row[row][bin].
-    void (*transform)(const float *samples, const float *of_sample, const float *of_row, size_t n_bins, int first, int end,
+    // Adds to the bins what rows first .. end - 1 of the samples come to, each sample times what turns it from its row's
+    // middle, times of_row[row][bin]. Two that lie as far behind and before the middle turn as far, to either side: of_pair
+    // [from the middle outwards][bin] is the turn of the one behind, and half of the products are saved.
+    void (*transform)(const float *samples, const float *of_pair, const float *of_row, size_t n_bins, int first, int end,
                       float *bins);
 } fenby_sums;
 

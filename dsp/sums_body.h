@@ -41,21 +41,26 @@ TARGET static float NAME(power)(const float *x_re, const float *x_im, const floa
     return total_re * total_re + total_im * total_im;
 }
 
-TARGET static void NAME(transform)(const float *samples, const float *of_sample, const float *of_row, size_t n_bins, int first,
+TARGET static void NAME(transform)(const float *samples, const float *of_pair, const float *of_row, size_t n_bins, int first,
                                    int end, float *bins)
 {
-    for (size_t bin = 0; bin < n_bins; bin += VECTORS * LANES) {
-        VEC *re = (VEC *)(void *)(bins + bin), *im = (VEC *)(void *)(bins + n_bins + bin);
-        for (int row = first; row < end; row++) {
+    for (int row = first; row < end; row++) {
+        const float *later = samples + row * FENBY_TRANSFORM_ROW + PAIRS, *earlier = later - 1;
+        float sum[PAIRS], difference[PAIRS];
+        for (int i = 0; i < PAIRS; i++) {
+            sum[i] = later[i] + earlier[-i];
+            difference[i] = later[i] - earlier[-i];
+        }
+        for (size_t bin = 0; bin < n_bins; bin += VECTORS * LANES) {
             VEC row_re[VECTORS] = { 0 }, row_im[VECTORS] = { 0 };
-            for (int i = 0; i < FENBY_TRANSFORM_ROW; i++) {
-                const float sample = samples[row * FENBY_TRANSFORM_ROW + i];
-                const float *turn = of_sample + (size_t)i * 2 * n_bins + bin;
+            for (int i = 0; i < PAIRS; i++) {
+                const float *turn = of_pair + (size_t)i * 2 * n_bins + bin;
                 for (int v = 0; v < VECTORS; v++) {
-                    row_re[v] += sample * VECTORS_AT(turn)[v];
-                    row_im[v] += sample * VECTORS_AT(turn + n_bins)[v];
+                    row_re[v] += sum[i] * VECTORS_AT(turn)[v];
+                    row_im[v] += difference[i] * VECTORS_AT(turn + n_bins)[v];
                 }
             }
+            VEC *re = (VEC *)(void *)(bins + bin), *im = (VEC *)(void *)(bins + n_bins + bin);
             const float *turn = of_row + (size_t)row * 2 * n_bins + bin;
             for (int v = 0; v < VECTORS; v++) {
                 const VEC turn_re = VECTORS_AT(turn)[v], turn_im = VECTORS_AT(turn + n_bins)[v];
