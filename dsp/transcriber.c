@@ -229,9 +229,9 @@ static void look(fenby_transcriber *t, const fenby_parameters *parameters)
 
 static float clean(float sample, float gain)
 {
-    const float level = fabsf(sample);
-    if (!(level > silence && level <= FLT_MAX)) return 0;
-    return fminf(fmaxf(sample * gain, -clip_level), clip_level);
+    const float level = fabsf(sample), louder = sample * gain;
+    const float clipped = louder > clip_level ? clip_level : louder < -clip_level ? -clip_level : louder;
+    return level > silence && level <= FLT_MAX ? clipped : 0;
 }
 
 // Looks each time that enough is there.
