@@ -49,21 +49,77 @@ INLINE void store_some(float *to, VEC value, int n)
     memcpy(to, lanes, (size_t)n * sizeof *to);
 }
 
+// What a block's sums have come to goes to the output: onto the bias and the residual, or onto what went there before. What is
+// asked of all of them is asked once.
+INLINE void put(const fenby_linear *l, SUM sum[POSITIONS][VECTORS], float step, int position, int channel, bool first, bool last,
+                const int n_positions, const int n_vectors)
+{
+    float *const output = l->output + (size_t)position * (size_t)l->stride + (size_t)channel;
+    const float *before = first ? l->bias + channel : output;
+    const ptrdiff_t stride = l->stride, before_stride = first ? 0 : stride;
+    VEC value[POSITIONS][VECTORS], scale[VECTORS];
+    UNROLL
+    for (int v = 0; v < n_vectors; v++) scale[v] = LOAD(l->steps + channel + v * LANES) * SET1(step);
+    UNROLL
+    for (int p = 0; p < n_positions; p++, before += before_stride) {
+        UNROLL
+        for (int v = 0; v < n_vectors; v++) {
+            const VEC had = LOAD(before + v * LANES);
+            if (NARROW)
+                value[p][v] = FMA(FLOATS(sum[p][v]), scale[v], had);
+            else
+                value[p][v] = FLOATS(sum[p][v]) + had;
+            sum[p][v] = ZERO;
+        }
+    }
+    if (first && l->residual) {
+        const float *residual = l->residual + (output - l->output);
+        UNROLL
+        for (int p = 0; p < n_positions; p++, residual += stride) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) value[p][v] += LOAD(residual + v * LANES);
+        }
+    }
+    if (last && l->relu) {
+        UNROLL
+        for (int p = 0; p < n_positions; p++) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) value[p][v] = MAX(value[p][v], SET1(0.0f));
+        }
+    }
+    const int n = l->channels - channel;
+    float *to = output;
+    if (n >= n_vectors * LANES) {
+        UNROLL
+        for (int p = 0; p < n_positions; p++, to += stride) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) STORE(to + v * LANES, value[p][v]);
+        }
+    } else {
+        UNROLL
+        for (int p = 0; p < n_positions; p++, to += stride) {
+            UNROLL
+            for (int v = 0; v < n_vectors; v++) store_some(to + v * LANES, value[p][v], n - v * LANES);
+        }
+    }
+}
+
 // A block of n_positions x n_vectors sums. Both are constants where this is inlined, so that the sums stay in
 // registers: for each input one vector of weights and one broadcast serve a whole row or column of the block. A narrow
-// kernel puts its sums to the total where the inputs' step changes.
+// kernel puts its sums to the output where the inputs' step changes.
 INLINE void block(const fenby_linear *l, int first, int position, int channel, const int n_positions,
                   const int n_vectors)
 {
     SUM sum[POSITIONS][VECTORS];
-    VEC total[POSITIONS][VECTORS];
     UNROLL
     for (int p = 0; p < n_positions; p++) {
         UNROLL
-        for (int v = 0; v < n_vectors; v++) sum[p][v] = ZERO, total[p][v] = SET1(0.0f);
+        for (int v = 0; v < n_vectors; v++) sum[p][v] = ZERO;
     }
     const float *weights = l->weights + (size_t)channel * (size_t)l->rows;
-    for (const fenby_run *run = l->runs; run < l->runs + l->n_runs; run++) {
+    const fenby_run *const last = l->runs + l->n_runs - 1;
+    bool is_first = true;
+    for (const fenby_run *run = l->runs; run <= last; run++) {
         const float *w = weights + (size_t)run->row * (size_t)(n_vectors * LANES);
         const float *end = w + (size_t)run->length * (size_t)(n_vectors * LANES);
         const ptrdiff_t stride = run->stride;
@@ -79,56 +135,9 @@ INLINE void block(const fenby_linear *l, int first, int position, int channel, c
                 for (int v = 0; v < n_vectors; v++) sum[p][v] = DOT(input, weight[v], sum[p][v]);
             }
         }
-        if (NARROW && (run + 1 == l->runs + l->n_runs || run[1].step != run->step)) {
-            UNROLL
-            for (int p = 0; p < n_positions; p++) {
-                UNROLL
-                for (int v = 0; v < n_vectors; v++) {
-                    total[p][v] = FMA(FLOATS(sum[p][v]), SET1(run->step), total[p][v]);
-                    sum[p][v] = ZERO;
-                }
-            }
-        }
-    }
-    // What is asked of all of them is asked once.
-    const size_t at = (size_t)position * (size_t)l->stride + (size_t)channel;
-    VEC value[POSITIONS][VECTORS];
-    UNROLL
-    for (int p = 0; p < n_positions; p++) {
-        UNROLL
-        for (int v = 0; v < n_vectors; v++) {
-            value[p][v] = FLOATS(sum[p][v]);
-            if (NARROW) value[p][v] = total[p][v] * LOAD(l->steps + channel + v * LANES);
-            value[p][v] += LOAD(l->bias + channel + v * LANES);
-        }
-    }
-    if (l->residual) {
-        UNROLL
-        for (int p = 0; p < n_positions; p++) {
-            UNROLL
-            for (int v = 0; v < n_vectors; v++) value[p][v] += LOAD(l->residual + at + p * l->stride + v * LANES);
-        }
-    }
-    if (l->relu) {
-        UNROLL
-        for (int p = 0; p < n_positions; p++) {
-            UNROLL
-            for (int v = 0; v < n_vectors; v++) value[p][v] = MAX(value[p][v], SET1(0.0f));
-        }
-    }
-    const int n = l->channels - channel;
-    if (n >= n_vectors * LANES) {
-        UNROLL
-        for (int p = 0; p < n_positions; p++) {
-            UNROLL
-            for (int v = 0; v < n_vectors; v++) STORE(l->output + at + p * l->stride + v * LANES, value[p][v]);
-        }
-    } else {
-        UNROLL
-        for (int p = 0; p < n_positions; p++) {
-            UNROLL
-            for (int v = 0; v < n_vectors; v++)
-                store_some(l->output + at + p * l->stride + v * LANES, value[p][v], n - v * LANES);
+        if (run == last || (NARROW && run[1].step != run->step)) {
+            put(l, sum, run->step, position, channel, is_first, run == last, n_positions, n_vectors);
+            is_first = false;
         }
     }
 }

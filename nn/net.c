@@ -23,8 +23,9 @@ struct fenby_net {
     // Packed once.
     fenby_linear linears[FENBY_MAX_LAYERS][FENBY_N_SUMS];
 
-    // State: rings of frames, as weights->frames has them; and the same as bytes, with the step of each frame, where a
-    // narrow kernel reads them.
+    // State: rings of frames, of so many places; and the same as bytes (places[true]), with the step of each frame, where a narrow
+    // kernel reads them.
+    size_t places[2][FENBY_MAX_LAYERS + 1];
     float *frames[FENBY_MAX_LAYERS + 1], *steps[FENBY_MAX_LAYERS + 1];
     uint8_t *narrow[FENBY_MAX_LAYERS + 1];
 
@@ -35,41 +36,68 @@ struct fenby_net {
     float *outputs[FENBY_MAX_OUTPUTS];
 };
 
-// The size of the ring that keeps a layer's frames, those of all streams in turn, in positions.
-static size_t ring_positions(const fenby_net *net, int index)
+static bool is_state(const fenby_weights *w, int index)
 {
-    const fenby_frames *f = &net->weights->frames[index];
-    return (size_t)(net->streams * f->n_frames) * (size_t)(f->zeros_before + f->width + f->zeros_after);
+    return index > 0 && w->layers[index - 1].kind == FENBY_GRU;
 }
 
-static size_t ring_floats(const fenby_net *net, int index)
+// Whether a layer that reads these frames has a kernel of this kind.
+static bool is_read(const fenby_net *net, int index, bool narrow)
 {
-    return ring_positions(net, index) * (size_t)net->weights->frames[index].channels;
+    if (is_state(net->weights, index) && (net->kernels[index - 1]->narrow != NULL) == narrow) return true;
+    for (int i = index; i < net->weights->n_layers && i <= index + 1; i++)  // through a stack or not
+        if (net->kernels[i] && (net->kernels[i]->narrow != NULL) == narrow && net->weights->layers[i].source == index) return true;
+    return false;
 }
 
-// Which frame of its ring was written age hops of its stream ago.
-static size_t frame_number(const fenby_net *net, int index, int age)
+// Rings of frames, those of all streams in turn. Each is as long as its layer's readers look back: floats that only this call
+// reads have one place, which stays in the cache.
+static size_t places_needed(const fenby_net *net, int index, bool narrow)
 {
-    const fenby_frames *f = &net->weights->frames[index];
-    size_t n = (size_t)f->n_frames * (size_t)net->streams;
-    return ((size_t)(net->calls % n) + n - (size_t)age * (size_t)net->streams) % n;
+    const int n_frames = net->weights->frames[index].n_frames;
+    const bool past = n_frames > 1 && (narrow || is_state(net->weights, index) || is_read(net, index, false));
+    return past ? (size_t)(net->streams * n_frames) : 1;
 }
 
-// Where its position 0 lies, in positions.
-static size_t position_0(const fenby_net *net, int index, int age)
+static size_t frame_positions(const fenby_net *net, int index)
 {
     const fenby_frames *f = &net->weights->frames[index];
-    return frame_number(net, index, age) * (size_t)(f->zeros_before + f->width + f->zeros_after) + (size_t)f->zeros_before;
+    return (size_t)(f->zeros_before + f->width + f->zeros_after);
+}
+
+static size_t ring_size(const fenby_net *net, int index, bool narrow)
+{
+    return net->places[narrow][index] * frame_positions(net, index) * (size_t)net->weights->frames[index].channels;
+}
+
+// Where in its ring the frame lies that was written age hops of its stream ago.
+static size_t place_at(const fenby_net *net, size_t n, int age)
+{
+    const size_t now = (size_t)(net->calls % n), back = (size_t)(age * net->streams);
+    return now >= back ? now - back : now + n - back;
+}
+
+// Its position 0, from the start of the ring.
+static size_t offset_at(const fenby_net *net, int index, bool narrow, int age)
+{
+    const fenby_frames *f = &net->weights->frames[index];
+    const size_t place = place_at(net, net->places[narrow][index], age);
+    return (place * frame_positions(net, index) + (size_t)f->zeros_before) * (size_t)f->channels;
 }
 
 static float *frame_at(const fenby_net *net, int index, int age)
 {
-    return net->frames[index] + position_0(net, index, age) * (size_t)net->weights->frames[index].channels;
+    return net->frames[index] + offset_at(net, index, false, age);
 }
 
 static uint8_t *narrow_at(const fenby_net *net, int index, int age)
 {
-    return net->narrow[index] + position_0(net, index, age) * (size_t)net->weights->frames[index].channels;
+    return net->narrow[index] + offset_at(net, index, true, age);
+}
+
+static float *step_at(const fenby_net *net, int index, int age)
+{
+    return net->steps[index] + place_at(net, net->places[true][index], age);
 }
 
 // The same as the kernel reads it.
@@ -79,11 +107,6 @@ static const void *inputs_at(const fenby_net *net, const fenby_kernel *kernel, i
 }
 
 // --- narrow frames -----------------------------------------------------------------------------------------------
-
-static bool is_state(const fenby_weights *w, int index)
-{
-    return index > 0 && w->layers[index - 1].kind == FENBY_GRU;
-}
 
 static bool is_never_negative(const fenby_weights *w, int index)
 {
@@ -106,14 +129,6 @@ static const fenby_kernel *kernel_of(const fenby_net *net, int i)
     return fits ? net->kernel : net->kernel->wide();
 }
 
-static bool is_read_narrow(const fenby_net *net, int index)
-{
-    if (is_state(net->weights, index) && net->kernels[index - 1]->narrow) return true;
-    for (int i = index; i < net->weights->n_layers && i <= index + 1; i++)  // through a stack or not
-        if (net->kernels[i] && net->kernels[i]->narrow && net->weights->layers[i].source == index) return true;
-    return false;
-}
-
 // After a frame was written, and where narrow kernels read it.
 static void narrow_frame(fenby_net *net, int index)
 {
@@ -128,7 +143,7 @@ static void narrow_frame(fenby_net *net, int index)
     } else {
         const float largest = fminf(kernel->largest(frame, n), FLT_MAX), steps = (float)kernel->input_steps;
         const bool has_steps = largest > FLT_MIN * steps;
-        net->steps[index][frame_number(net, index, 0)] = has_steps ? largest / steps : 0;
+        *step_at(net, index, 0) = has_steps ? largest / steps : 0;
         kernel->narrow(frame, n, has_steps ? steps / largest : 0, 0, to);
     }
 }
@@ -138,9 +153,8 @@ static void clear_narrow(fenby_net *net, int index)
 {
     if (!net->narrow[index]) return;
     const bool state = is_state(net->weights, index);
-    const size_t frames = (size_t)net->streams * (size_t)net->weights->frames[index].n_frames;
-    memset(net->narrow[index], state ? net->kernel->state_zero : 0, ring_floats(net, index));
-    for (size_t i = 0; i < frames; i++) net->steps[index][i] = state ? 1 / fenby_state_steps : 0;
+    memset(net->narrow[index], state ? net->kernel->state_zero : 0, ring_size(net, index, true));
+    for (size_t i = 0; i < net->places[true][index]; i++) net->steps[index][i] = state ? 1 / fenby_state_steps : 0;
 }
 
 // --- a network ---------------------------------------------------------------------------------------------------
@@ -149,11 +163,12 @@ static bool new_state(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
     for (int i = 0; i <= w->n_layers; i++) {
-        net->frames[i] = fenby_new_floats(ring_floats(net, i));
+        for (int narrow = 0; narrow <= 1; narrow++) net->places[narrow][i] = places_needed(net, i, narrow);
+        net->frames[i] = fenby_new_floats(ring_size(net, i, false));
         if (!net->frames[i]) return false;
-        if (!is_read_narrow(net, i)) continue;
-        net->narrow[i] = (uint8_t *)fenby_new_floats(ring_floats(net, i) / sizeof(float) + 1);
-        net->steps[i] = fenby_new_floats((size_t)net->streams * (size_t)w->frames[i].n_frames);
+        if (!is_read(net, i, true)) continue;
+        net->narrow[i] = (uint8_t *)fenby_new_floats(ring_size(net, i, true) / sizeof(float) + 1);
+        net->steps[i] = fenby_new_floats(net->places[true][i]);
         if (!net->narrow[i] || !net->steps[i]) return false;
         clear_narrow(net, i);
     }
@@ -243,7 +258,7 @@ void fenby_net_reset(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
     for (int i = 0; i <= w->n_layers; i++) {
-        memset(net->frames[i], 0, ring_floats(net, i) * sizeof(float));
+        memset(net->frames[i], 0, ring_size(net, i, false) * sizeof(float));
         clear_narrow(net, i);
     }
     for (int i = 0; i < w->n_outputs; i++) {
@@ -289,7 +304,7 @@ static int gather_runs(fenby_net *net, int i, int group, int first, bool at_edge
     for (int t = 0; t < layer->kt; t++) {
         const int age = (layer->kt - 1 - t) * layer->dt;
         const char *frame = (const char *)inputs_at(net, kernel, layer->source, age) + group * tap_bytes;
-        const float step = kernel->narrow ? net->steps[layer->source][frame_number(net, layer->source, age)] : 1;
+        const float step = kernel->narrow ? *step_at(net, layer->source, age) : 1;
         for (int j = 0; j < layer->n_shifts; j++)
             for (int k = 0; k < layer->kf; k += taps, n++) {
                 char *copy = net->edge + n * slots * FENBY_SLOT;
@@ -386,8 +401,8 @@ static void write_outputs(fenby_net *net)
     for (int i = 0; i < w->n_outputs; i++) {
         const fenby_head_output *from = &w->outputs[i];
         int n = from->output.channels;
-        for (int p = 0; p < width; p++)
-            for (int c = 0; c < n; c++) net->outputs[i][p * n + c] = head[p * channels + from->first + c];
+        for (int c = 0; c < n; c++)
+            for (int p = 0; p < width; p++) net->outputs[i][p * n + c] = head[p * channels + from->first + c];
         if (from->sigmoid) net->kernel->sigmoid(net->outputs[i], (size_t)width * (size_t)n);
     }
 }
