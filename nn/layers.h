@@ -48,8 +48,7 @@ typedef struct {
     // first position, residual (from how many layers back, 0: none), whether a ReLU follows.
     int kt, kf, dt, df, sf, pad, skip, relu;
 
-    // Groups: each part of the output channels reads its part of the inputs alone (and of the state, in a GRU).
-    // 1 after a stack and in the head.
+    // In the file: 1 where it reads the input and in the head, in all others as many as there are parts.
     int groups;
 
     // Conv and head: weight[channels][n_shifts * inputs / groups][kt][kf] and bias[channels].
@@ -81,6 +80,10 @@ struct fenby_weights {
     const char *name, *card;
     int input_width, input_channels;
     int n_layers, n_outputs, n_arrays;
+
+    // Networks side by side, 1 or more: each has its share of every layer's channels and reads its share of the layer before, or
+    // all of the input. Their heads' channels are added up.
+    int parts;
     size_t macs;
     fenby_layer layers[FENBY_MAX_LAYERS];
     fenby_frames frames[FENBY_MAX_LAYERS + 1];

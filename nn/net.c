@@ -2,7 +2,8 @@
 // Runs a layer list. Every layer comes down to the kernel's one operation: an output position is a weighted sum
 // over runs of inputs that lie side by side in some past frame of the source. A convolution has a run for each
 // of its frames (and each tap in frequency, if those are dilated), a stack adds one for each shift, so that
-// nothing is copied; a GRU's gates are sums over the input and its own last frame.
+// nothing is copied; a GRU's gates are sums over the input and its own last frame. Networks side by side run one after the
+// other on the same input.
 #include "net.h"
 
 #include <float.h>
@@ -14,20 +15,27 @@
 #include "layers.h"
 #include "pack.h"
 
+// One of the networks that stand side by side.
+typedef struct {
+    fenby_linear linears[FENBY_MAX_LAYERS][FENBY_N_SUMS];  // packed once
+
+    // State: rings of frames, and the same as bytes, with the step of each frame, where a narrow kernel reads them. The first
+    // part has the input for all.
+    float *frames[FENBY_MAX_LAYERS + 1], *steps[FENBY_MAX_LAYERS + 1];
+    uint8_t *narrow[FENBY_MAX_LAYERS + 1];
+} net_part;
+
 struct fenby_net {
     const fenby_weights *weights;
     const fenby_kernel *kernel, *kernels[FENBY_MAX_LAYERS];  // the best there is; what each layer can use
     int streams;
     uint64_t calls;
 
-    // Packed once.
-    fenby_linear linears[FENBY_MAX_LAYERS][FENBY_N_SUMS];
-
-    // State: rings of frames, of so many places; and the same as bytes (places[true]), with the step of each frame, where a narrow
-    // kernel reads them.
-    size_t places[2][FENBY_MAX_LAYERS + 1];
-    float *frames[FENBY_MAX_LAYERS + 1], *steps[FENBY_MAX_LAYERS + 1];
-    uint8_t *narrow[FENBY_MAX_LAYERS + 1];
+    // Of each part: its layers, and what is kept of their outputs and, first, of the input: channels, and places in the rings
+    // of floats and (true) of bytes.
+    fenby_layer layers[FENBY_MAX_LAYERS];
+    size_t channels[FENBY_MAX_LAYERS + 1], places[2][FENBY_MAX_LAYERS + 1];
+    net_part *parts;
 
     // Used within one call.
     fenby_run *runs;
@@ -46,7 +54,7 @@ static bool is_read(const fenby_net *net, int index, bool narrow)
 {
     if (is_state(net->weights, index) && (net->kernels[index - 1]->narrow != NULL) == narrow) return true;
     for (int i = index; i < net->weights->n_layers && i <= index + 1; i++)  // through a stack or not
-        if (net->kernels[i] && (net->kernels[i]->narrow != NULL) == narrow && net->weights->layers[i].source == index) return true;
+        if (net->kernels[i] && (net->kernels[i]->narrow != NULL) == narrow && net->layers[i].source == index) return true;
     return false;
 }
 
@@ -67,7 +75,7 @@ static size_t frame_positions(const fenby_net *net, int index)
 
 static size_t ring_size(const fenby_net *net, int index, bool narrow)
 {
-    return net->places[narrow][index] * frame_positions(net, index) * (size_t)net->weights->frames[index].channels;
+    return net->places[narrow][index] * frame_positions(net, index) * net->channels[index];
 }
 
 // Where in its ring the frame lies that was written age hops of its stream ago.
@@ -80,30 +88,34 @@ static size_t place_at(const fenby_net *net, size_t n, int age)
 // Its position 0, from the start of the ring.
 static size_t offset_at(const fenby_net *net, int index, bool narrow, int age)
 {
-    const fenby_frames *f = &net->weights->frames[index];
     const size_t place = place_at(net, net->places[narrow][index], age);
-    return (place * frame_positions(net, index) + (size_t)f->zeros_before) * (size_t)f->channels;
+    return (place * frame_positions(net, index) + (size_t)net->weights->frames[index].zeros_before) * net->channels[index];
 }
 
-static float *frame_at(const fenby_net *net, int index, int age)
+static const net_part *holder(const fenby_net *net, const net_part *part, int index)
 {
-    return net->frames[index] + offset_at(net, index, false, age);
+    return index == 0 ? net->parts : part;
 }
 
-static uint8_t *narrow_at(const fenby_net *net, int index, int age)
+static float *frame_at(const fenby_net *net, const net_part *part, int index, int age)
 {
-    return net->narrow[index] + offset_at(net, index, true, age);
+    return holder(net, part, index)->frames[index] + offset_at(net, index, false, age);
 }
 
-static float *step_at(const fenby_net *net, int index, int age)
+static uint8_t *narrow_at(const fenby_net *net, const net_part *part, int index, int age)
 {
-    return net->steps[index] + place_at(net, net->places[true][index], age);
+    return holder(net, part, index)->narrow[index] + offset_at(net, index, true, age);
+}
+
+static float *step_at(const fenby_net *net, const net_part *part, int index, int age)
+{
+    return holder(net, part, index)->steps[index] + place_at(net, net->places[true][index], age);
 }
 
 // The same as the kernel reads it.
-static const void *inputs_at(const fenby_net *net, const fenby_kernel *kernel, int index, int age)
+static const void *inputs_at(const fenby_net *net, const fenby_kernel *kernel, const net_part *part, int index, int age)
 {
-    return kernel->narrow ? (const void *)narrow_at(net, index, age) : frame_at(net, index, age);
+    return kernel->narrow ? (const void *)narrow_at(net, part, index, age) : frame_at(net, part, index, age);
 }
 
 // --- narrow frames -----------------------------------------------------------------------------------------------
@@ -114,66 +126,91 @@ static bool is_never_negative(const fenby_weights *w, int index)
 }
 
 // The best kernel for a layer. A narrow one wants inputs that are never negative or a GRU's state, all of which takes part
-// in every sum, groups that fill whole slots, and sums within 31 bits.
+// in every sum, states that fill whole slots, and sums within 31 bits.
 static const fenby_kernel *kernel_of(const fenby_net *net, int i)
 {
     if (!net->kernel->narrow) return net->kernel;
     const fenby_weights *w = net->weights;
-    const fenby_layer *layer = &w->layers[i];
+    const fenby_layer *layer = &net->layers[i];
     const bool whole_state = is_state(w, layer->source) && layer->source == i;
-    const bool fills = layer->groups == 1 || layer->inputs / layer->groups % FENBY_SLOT == 0;
-    const int state = layer->kind == FENBY_GRU ? layer->channels / layer->groups : 0;
+    const int state = layer->kind == FENBY_GRU ? layer->channels : 0;
     const int64_t inputs = (int64_t)fenby_rows_of(layer, net->kernel) * FENBY_SLOT + state;
-    const bool fits = (whole_state || is_never_negative(w, layer->source)) && fills && state % FENBY_SLOT == 0 &&
+    const bool fits = (whole_state || is_never_negative(w, layer->source)) && state % FENBY_SLOT == 0 &&
                       inputs <= INT32_MAX / (net->kernel->input_steps * FENBY_WEIGHT_STEPS);
     return fits ? net->kernel : net->kernel->wide();
 }
 
 // After a frame was written, and where narrow kernels read it.
-static void narrow_frame(fenby_net *net, int index)
+static void narrow_frame(const fenby_net *net, const net_part *part, int index)
 {
-    if (!net->narrow[index]) return;
-    const fenby_frames *f = &net->weights->frames[index];
-    const size_t n = (size_t)f->width * (size_t)f->channels;
-    const float *frame = frame_at(net, index, 0);
-    uint8_t *to = narrow_at(net, index, 0);
+    if (!holder(net, part, index)->narrow[index]) return;
+    const size_t n = (size_t)net->weights->frames[index].width * net->channels[index];
+    const float *frame = frame_at(net, part, index, 0);
+    uint8_t *to = narrow_at(net, part, index, 0);
     const fenby_kernel *kernel = net->kernel;
     if (is_state(net->weights, index)) {
         kernel->narrow(frame, n, fenby_state_steps, kernel->state_zero, to);
     } else {
         const float largest = fminf(kernel->largest(frame, n), FLT_MAX), steps = (float)kernel->input_steps;
         const bool has_steps = largest > FLT_MIN * steps;
-        *step_at(net, index, 0) = has_steps ? largest / steps : 0;
+        *step_at(net, part, index, 0) = has_steps ? largest / steps : 0;
         kernel->narrow(frame, n, has_steps ? steps / largest : 0, 0, to);
     }
 }
 
 // The past as silence has it.
-static void clear_narrow(fenby_net *net, int index)
+static void clear(const fenby_net *net, const net_part *part, int index)
 {
-    if (!net->narrow[index]) return;
+    if (part->frames[index]) memset(part->frames[index], 0, ring_size(net, index, false) * sizeof(float));
+    if (!part->narrow[index]) return;
     const bool state = is_state(net->weights, index);
-    memset(net->narrow[index], state ? net->kernel->state_zero : 0, ring_size(net, index, true));
-    for (size_t i = 0; i < net->places[true][index]; i++) net->steps[index][i] = state ? 1 / fenby_state_steps : 0;
+    memset(part->narrow[index], state ? net->kernel->state_zero : 0, ring_size(net, index, true));
+    for (size_t i = 0; i < net->places[true][index]; i++) part->steps[index][i] = state ? 1 / fenby_state_steps : 0;
 }
 
 // --- a network ---------------------------------------------------------------------------------------------------
 
-static bool new_state(fenby_net *net)
+// What all parts have in common.
+static void lay_out(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
-    for (int i = 0; i <= w->n_layers; i++) {
-        for (int narrow = 0; narrow <= 1; narrow++) net->places[narrow][i] = places_needed(net, i, narrow);
-        net->frames[i] = fenby_new_floats(ring_size(net, i, false));
-        if (!net->frames[i]) return false;
-        if (!is_read(net, i, true)) continue;
-        net->narrow[i] = (uint8_t *)fenby_new_floats(ring_size(net, i, true) / sizeof(float) + 1);
-        net->steps[i] = fenby_new_floats(net->places[true][i]);
-        if (!net->narrow[i] || !net->steps[i]) return false;
-        clear_narrow(net, i);
+    for (int i = 0; i < w->n_layers; i++) {
+        if (w->layers[i].kind == FENBY_STACK) continue;
+        net->layers[i] = fenby_layer_of_part(w, i, 0).layer;
+        net->kernels[i] = kernel_of(net, i);
+        net->channels[i + 1] = (size_t)net->layers[i].channels;
     }
-    for (int i = 0; i < w->n_outputs; i++) {
-        fenby_output output = w->outputs[i].output;
+    net->channels[0] = (size_t)w->input_channels;
+    for (int i = 0; i <= w->n_layers; i++)
+        for (int narrow = 0; narrow <= 1; narrow++) net->places[narrow][i] = places_needed(net, i, narrow);
+}
+
+static bool new_part(fenby_net *net, int number)
+{
+    net_part *part = &net->parts[number];
+    const fenby_weights *w = net->weights;
+    for (int i = number > 0; i <= w->n_layers; i++) {
+        part->frames[i] = fenby_new_floats(ring_size(net, i, false));
+        if (!part->frames[i]) return false;
+        if (!is_read(net, i, true)) continue;
+        part->narrow[i] = (uint8_t *)fenby_new_floats(ring_size(net, i, true) / sizeof(float) + 1);
+        part->steps[i] = fenby_new_floats(net->places[true][i]);
+        if (!part->narrow[i] || !part->steps[i]) return false;
+        clear(net, part, i);
+    }
+    bool ok = true;
+    for (int i = 0; ok && i < w->n_layers; i++) {
+        if (!net->kernels[i]) continue;
+        const fenby_part_layer layer = fenby_layer_of_part(w, i, number);
+        ok = fenby_pack(part->linears[i], net->kernels[i], &layer, is_state(w, i));
+    }
+    return ok;
+}
+
+static bool new_outputs(fenby_net *net)
+{
+    for (int i = 0; i < net->weights->n_outputs; i++) {
+        fenby_output output = net->weights->outputs[i].output;
         net->outputs[i] = fenby_new_floats((size_t)output.width * (size_t)output.channels);
         if (!net->outputs[i]) return false;
     }
@@ -184,8 +221,8 @@ static bool new_scratch(fenby_net *net)
 {
     size_t n_runs = 1, n_edge = FENBY_SLOT, n_values = 0;
     for (int i = 0; i < net->weights->n_layers; i++) {
-        const fenby_layer *layer = &net->weights->layers[i];
-        if (layer->kind == FENBY_STACK) continue;
+        const fenby_layer *layer = &net->layers[i];
+        if (!net->kernels[i]) continue;
         size_t runs = (size_t)fenby_runs_of(layer) + 1;  // 1: a GRU's own last frame
         size_t edge = (size_t)fenby_rows_of(layer, net->kernels[i]) * FENBY_SLOT;
         size_t values = layer->kind == FENBY_GRU ? (size_t)layer->width * (size_t)layer->channels : 0;
@@ -228,11 +265,10 @@ fenby_net *fenby_net_new(const fenby_weights *weights, int streams, fenby_simd s
     net->weights = weights;
     net->kernel = kernel;
     net->streams = streams;
-    for (int i = 0; i < weights->n_layers; i++)
-        if (weights->layers[i].kind != FENBY_STACK) net->kernels[i] = kernel_of(net, i);
-    bool ok = new_state(net) && new_scratch(net);
-    for (int i = 0; ok && i < weights->n_layers; i++)
-        ok = !net->kernels[i] || fenby_pack(net->linears[i], net->kernels[i], &weights->layers[i], is_state(weights, i));
+    lay_out(net);
+    net->parts = calloc((size_t)weights->parts, sizeof *net->parts);
+    bool ok = net->parts && new_outputs(net) && new_scratch(net);
+    for (int i = 0; ok && i < weights->parts; i++) ok = new_part(net, i);
     if (ok) return net;
     fenby_net_free(net);
     return NULL;
@@ -241,12 +277,16 @@ fenby_net *fenby_net_new(const fenby_weights *weights, int streams, fenby_simd s
 void fenby_net_free(fenby_net *net)
 {
     if (!net) return;
-    for (int i = 0; i < FENBY_MAX_LAYERS; i++) fenby_pack_free(net->linears[i]);
-    for (int i = 0; i <= FENBY_MAX_LAYERS; i++) {
-        free(net->frames[i]);
-        free(net->narrow[i]);
-        free(net->steps[i]);
+    for (int p = 0; net->parts && p < net->weights->parts; p++) {
+        net_part *part = &net->parts[p];
+        for (int i = 0; i < FENBY_MAX_LAYERS; i++) fenby_pack_free(part->linears[i]);
+        for (int i = 0; i <= FENBY_MAX_LAYERS; i++) {
+            free(part->frames[i]);
+            free(part->narrow[i]);
+            free(part->steps[i]);
+        }
     }
+    free(net->parts);
     for (int i = 0; i < FENBY_MAX_OUTPUTS; i++) free(net->outputs[i]);
     for (int i = 0; i < FENBY_N_SUMS; i++) free(net->sums[i]);
     free(net->runs);
@@ -257,10 +297,8 @@ void fenby_net_free(fenby_net *net)
 void fenby_net_reset(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
-    for (int i = 0; i <= w->n_layers; i++) {
-        memset(net->frames[i], 0, ring_size(net, i, false) * sizeof(float));
-        clear_narrow(net, i);
-    }
+    for (int p = 0; p < w->parts; p++)
+        for (int i = 0; i <= w->n_layers; i++) clear(net, &net->parts[p], i);
     for (int i = 0; i < w->n_outputs; i++) {
         fenby_output output = w->outputs[i].output;
         memset(net->outputs[i], 0, (size_t)output.width * (size_t)output.channels * sizeof(float));
@@ -272,47 +310,46 @@ void fenby_net_reset(fenby_net *net)
 // is negative, for which narrow kernels have no number.
 static void clean_input(fenby_net *net, const float *input)
 {
-    float *frame = frame_at(net, 0, 0);
+    float *frame = frame_at(net, net->parts, 0, 0);
     int n = net->weights->input_width * net->weights->input_channels;
     for (int i = 0; i < n; i++) {
         frame[i] = input[i] >= FLT_MIN && input[i] <= FLT_MAX ? input[i] : 0.0f;
     }
-    narrow_frame(net, 0);
+    narrow_frame(net, net->parts, 0);
 }
 
-// The taps of a run at the edge of the view, those outside it zeros. frame: position 0 of a group.
-static void copy_edge(const fenby_layer *layer, const char *frame, int position_bytes, int tap_bytes, int first, int k,
-                      int shift, char *to)
+// The taps of a run at the edge of the view, those outside it zeros. frame: position 0.
+static void copy_edge(const fenby_layer *layer, const char *frame, int tap_bytes, int first, int k, int shift, char *to)
 {
     for (int tap = 0; tap < fenby_taps_of_run(layer); tap++, to += tap_bytes) {
         const int position = first * layer->sf + (k + tap) * layer->df - layer->pad;
         if (position >= layer->view_first && position < layer->view_end)
-            memcpy(to, frame + (position + shift) * position_bytes, (size_t)tap_bytes);
+            memcpy(to, frame + (position + shift) * tap_bytes, (size_t)tap_bytes);
         else
             memset(to, 0, (size_t)tap_bytes);
     }
 }
 
-// The runs of a group, for output positions from first on, or for that one alone if it is at the edge. Returns how many.
-static int gather_runs(fenby_net *net, int i, int group, int first, bool at_edge)
+// The runs for output positions from first on, or for that one alone if it is at the edge. Returns how many.
+static int gather_runs(fenby_net *net, const net_part *part, int i, int first, bool at_edge)
 {
-    const fenby_layer *layer = &net->weights->layers[i];
+    const fenby_layer *layer = &net->layers[i];
     const fenby_kernel *kernel = net->kernels[i];
-    const int tap_bytes = layer->inputs / layer->groups * fenby_bytes_per_input(kernel);
-    const int position_bytes = tap_bytes * layer->groups, taps = fenby_taps_of_run(layer), slots = fenby_slots_of_run(layer, kernel);
+    const int tap_bytes = layer->inputs * fenby_bytes_per_input(kernel);
+    const int taps = fenby_taps_of_run(layer), slots = fenby_slots_of_run(layer, kernel);
     int n = 0;
     for (int t = 0; t < layer->kt; t++) {
         const int age = (layer->kt - 1 - t) * layer->dt;
-        const char *frame = (const char *)inputs_at(net, kernel, layer->source, age) + group * tap_bytes;
-        const float step = kernel->narrow ? *step_at(net, layer->source, age) : 1;
+        const char *frame = inputs_at(net, kernel, part, layer->source, age);
+        const float step = kernel->narrow ? *step_at(net, part, layer->source, age) : 1;
         for (int j = 0; j < layer->n_shifts; j++)
             for (int k = 0; k < layer->kf; k += taps, n++) {
                 char *copy = net->edge + n * slots * FENBY_SLOT;
                 const int position = first * layer->sf + k * layer->df - layer->pad + layer->shifts[j];
-                if (at_edge) copy_edge(layer, frame, position_bytes, tap_bytes, first, k, layer->shifts[j], copy);
+                if (at_edge) copy_edge(layer, frame, tap_bytes, first, k, layer->shifts[j], copy);
                 net->runs[n] = (fenby_run){
-                    .input = at_edge ? copy : frame + position * position_bytes,
-                    .stride = layer->sf * position_bytes,
+                    .input = at_edge ? copy : frame + position * tap_bytes,
+                    .stride = layer->sf * tap_bytes,
                     .length = slots,
                     .row = n * slots,
                     .step = step,
@@ -334,92 +371,96 @@ static int same_view(const fenby_layer *layer, int first, bool *at_edge)
 }
 
 // A convolution, or the head.
-static void convolve(fenby_net *net, int i)
+static void convolve(fenby_net *net, const net_part *part, int i)
 {
-    const fenby_layer *layer = &net->weights->layers[i];
-    for (int group = 0; group < layer->groups; group++) {
-        fenby_linear linear = fenby_group_of(&net->linears[i][0], group);
-        const int channel = group * linear.channels;
-        linear.runs = net->runs;
-        linear.output = frame_at(net, i + 1, 0) + channel;
-        linear.residual = layer->skip ? frame_at(net, i + 1 - layer->skip, 0) + channel : NULL;
-        for (int first = 0, end; first < layer->width; first = end) {
-            bool at_edge;
-            end = same_view(layer, first, &at_edge);
-            linear.n_runs = gather_runs(net, i, group, first, at_edge);
-            net->kernels[i]->linear(&linear, first, end);
-        }
+    const fenby_layer *layer = &net->layers[i];
+    fenby_linear linear = part->linears[i][0];
+    linear.runs = net->runs;
+    linear.output = frame_at(net, part, i + 1, 0);
+    linear.residual = layer->skip ? frame_at(net, part, i + 1 - layer->skip, 0) : NULL;
+    for (int first = 0, end; first < layer->width; first = end) {
+        bool at_edge;
+        end = same_view(layer, first, &at_edge);
+        linear.n_runs = gather_runs(net, part, i, first, at_edge);
+        net->kernels[i]->linear(&linear, first, end);
     }
-    narrow_frame(net, i + 1);
+    narrow_frame(net, part, i + 1);
 }
 
-static void sum(fenby_net *net, int i, int group, int which, const fenby_run *runs, int n_runs)
+static void sum(fenby_net *net, const net_part *part, int i, int which, const fenby_run *runs, int n_runs)
 {
-    fenby_linear linear = fenby_group_of(&net->linears[i][which], group);
+    fenby_linear linear = part->linears[i][which];
     linear.runs = runs;
     linear.n_runs = n_runs;
-    linear.output = net->sums[which] + group * linear.channels;
-    net->kernels[i]->linear(&linear, 0, net->weights->layers[i].width);
+    linear.output = net->sums[which];
+    net->kernels[i]->linear(&linear, 0, net->layers[i].width);
 }
 
 // PyTorch's equations: r, z = sigmoid(W x + b + U h + c), n = tanh(W x + b + r (U h + c)), h = (1 - z) n + z h.
-static void recur(fenby_net *net, int i)
+static void recur(fenby_net *net, const net_part *part, int i)
 {
-    const fenby_layer *layer = &net->weights->layers[i];
-    size_t n = (size_t)layer->width * (size_t)layer->channels;
+    const fenby_layer *layer = &net->layers[i], of_state = fenby_hidden_of(layer);
     const fenby_kernel *kernel = net->kernels[i];
-    const char *old_inputs = inputs_at(net, kernel, i + 1, 1);
-    const int bytes = fenby_bytes_per_input(kernel);
-    const fenby_layer of_state = fenby_hidden_of(layer);
-    for (int group = 0; group < layer->groups; group++) {
-        const int n_runs = gather_runs(net, i, group, 0, false);
-        fenby_run *hidden = &net->runs[n_runs];
-        *hidden = (fenby_run){
-            .input = old_inputs + group * of_state.inputs * bytes,
-            .stride = layer->channels * bytes,
-            .length = fenby_rows_of(&of_state, kernel),
-            .row = fenby_rows_of(layer, kernel),
-            .step = 1 / fenby_state_steps,
-        };
-        sum(net, i, group, FENBY_RESET, net->runs, n_runs + 1);
-        sum(net, i, group, FENBY_UPDATE, net->runs, n_runs + 1);
-        sum(net, i, group, FENBY_CANDIDATE, net->runs, n_runs);
-        hidden->row = 0;
-        sum(net, i, group, FENBY_HIDDEN, hidden, 1);
-    }
+    const int n_runs = gather_runs(net, part, i, 0, false);
+    fenby_run *hidden = &net->runs[n_runs];
+    *hidden = (fenby_run){
+        .input = inputs_at(net, kernel, part, i + 1, 1),
+        .stride = layer->channels * fenby_bytes_per_input(kernel),
+        .length = fenby_rows_of(&of_state, kernel),
+        .row = fenby_rows_of(layer, kernel),
+        .step = 1 / fenby_state_steps,
+    };
+    sum(net, part, i, FENBY_RESET, net->runs, n_runs + 1);
+    sum(net, part, i, FENBY_UPDATE, net->runs, n_runs + 1);
+    sum(net, part, i, FENBY_CANDIDATE, net->runs, n_runs);
+    hidden->row = 0;
+    sum(net, part, i, FENBY_HIDDEN, hidden, 1);
     net->kernel->gates(net->sums[FENBY_RESET], net->sums[FENBY_UPDATE], net->sums[FENBY_CANDIDATE], net->sums[FENBY_HIDDEN],
-                       frame_at(net, i + 1, 1), frame_at(net, i + 1, 0), n);
-    narrow_frame(net, i + 1);
+                       frame_at(net, part, i + 1, 1), frame_at(net, part, i + 1, 0), (size_t)layer->width * (size_t)layer->channels);
+    narrow_frame(net, part, i + 1);
 }
 
-// Cuts the head's channels into the named outputs and applies their activations.
+// Adds up the parts' heads, cuts them into the named outputs and applies their activations.
 static void write_outputs(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
-    const float *head = frame_at(net, w->n_layers, 0);
-    int width = w->frames[w->n_layers].width, channels = w->frames[w->n_layers].channels;
+    const int width = w->frames[w->n_layers].width, channels = w->frames[w->n_layers].channels;
     for (int i = 0; i < w->n_outputs; i++) {
         const fenby_head_output *from = &w->outputs[i];
-        int n = from->output.channels;
-        for (int c = 0; c < n; c++)
-            for (int p = 0; p < width; p++) net->outputs[i][p * n + c] = head[p * channels + from->first + c];
-        if (from->sigmoid) net->kernel->sigmoid(net->outputs[i], (size_t)width * (size_t)n);
+        float *output = net->outputs[i];
+        const int n = from->output.channels;
+        for (int part = 0; part < w->parts; part++) {
+            const float *head = frame_at(net, &net->parts[part], w->n_layers, 0) + from->first;
+            for (int c = 0; c < n; c++)
+                for (int p = 0; p < width; p++) output[p * n + c] = head[p * channels + c] + (part ? output[p * n + c] : 0);
+        }
+        if (from->sigmoid) net->kernel->sigmoid(output, (size_t)width * (size_t)n);
     }
 }
 
-void fenby_net_process(fenby_net *net, const float *input)
+static void run(fenby_net *net, const net_part *part)
 {
-    clean_input(net, input);
     for (int i = 0; i < net->weights->n_layers; i++) {
         switch (net->weights->layers[i].kind) {
         case FENBY_STACK: break;  // the next layer reads through it
         case FENBY_CONV:
-        case FENBY_HEAD: convolve(net, i); break;
-        case FENBY_GRU: recur(net, i); break;
+        case FENBY_HEAD: convolve(net, part, i); break;
+        case FENBY_GRU: recur(net, part, i); break;
         }
     }
+}
+
+void fenby_net_process_parts(fenby_net *net, const float *input, int parts)
+{
+    clean_input(net, input);
+    for (int part = 0; part < parts && part < net->weights->parts; part++) run(net, &net->parts[part]);
     write_outputs(net);
     net->calls++;
+}
+
+void fenby_net_process(fenby_net *net, const float *input)
+{
+    fenby_net_process_parts(net, input, net->weights->parts);
 }
 
 const float *fenby_net_output(const fenby_net *net, size_t output)

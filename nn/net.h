@@ -10,6 +10,7 @@
 #ifndef FENBY_NET_H
 #define FENBY_NET_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -40,6 +41,10 @@ void fenby_net_reset(fenby_net *net);
 // One hop of one stream: input is float[input_width][input_channels] of the weights file. Levels: NaN, Inf, denormals and what
 // is negative count as 0.
 void fenby_net_process(fenby_net *net, const float *input);
+
+// The same, of networks side by side for the first ones alone: in the mean of their answers the others say what they said last.
+enum { FENBY_ALL_PARTS = INT_MAX };
+void fenby_net_process_parts(fenby_net *net, const float *input, int parts);
 
 // After _process: the named output i (as fenby_weights_output numbers them), float[width][channels].
 const float *fenby_net_output(const fenby_net *net, size_t output);

@@ -13,7 +13,7 @@
 //     int32    kind: 0 stack, 1 conv, 2 gru, 3 head (model.py says what each computes)
 //     stack    int32 width, number of shifts, shifts
 //     conv     int32 channels, kt, kf, dt, df, sf, skip, relu, groups
-//     gru      int32 channels, groups
+//     gru      int32 channels, groups: 1 where a layer reads the input, one number in all others (networks side by side)
 //     head     int32 number of outputs, then each: text name, int32 channels, int32 sigmoid (1) or linear (0)
 //   int32    number of arrays, then each: text name, int32 count, float32 values
 //   uint64   checksum: FNV-1a of all bytes before it
@@ -279,12 +279,19 @@ static bool connect(reader *r, fenby_weights *w, int i)
     return true;
 }
 
-static bool check_groups(reader *r, const fenby_layer *layer, int i)
+// The first layer that reads another one says how many parts there are.
+static bool check_groups(reader *r, fenby_weights *w, int i)
 {
-    if (layer->groups > 1 && layer->n_shifts > 1) return fail(r, "layer %d: groups cannot follow a stack", i);
-    if (layer->inputs % layer->groups == 0 && layer->channels % layer->groups == 0) return true;
-    return fail(r, "layer %d: %d inputs and %d channels are no %d groups", i, layer->inputs, layer->channels,
-                layer->groups);
+    const fenby_layer *layer = &w->layers[i], *before = i > 0 ? &w->layers[i - 1] : NULL;
+    const bool is_head = layer->kind == FENBY_HEAD, in_parts = layer->source > 0 && !is_head;
+    if (in_parts && before->source == 0) w->parts = layer->groups;
+    const int expected = in_parts ? w->parts : 1;
+    if (layer->groups != expected) return fail(r, "layer %d: %d groups, expected %d", i, layer->groups, expected);
+    if (layer->source == 0 || w->parts == 1) return true;
+    if (before->kind == FENBY_STACK) return fail(r, "layer %d: groups cannot follow a stack", i);
+    if (before->source == 0 && before->kind == FENBY_GRU) return fail(r, "layer %d: groups cannot follow a GRU of all inputs", i);
+    if (layer->inputs % w->parts == 0 && (is_head || layer->channels % w->parts == 0)) return true;
+    return fail(r, "layer %d: %d inputs and %d channels are no %d groups", i, layer->inputs, layer->channels, w->parts);
 }
 
 static bool check_skip(reader *r, const fenby_weights *w, int i)
@@ -347,12 +354,13 @@ static bool check_state(reader *r, const fenby_weights *w)
 // Gives every layer its shape, source and weights.
 static bool join_layers(reader *r, fenby_weights *w)
 {
+    w->parts = 1;
     w->frames[0] = (fenby_frames){ .width = w->input_width, .channels = w->input_channels, .n_frames = 1 };
     for (int i = 0; i < w->n_layers; i++) {
         fenby_layer *layer = &w->layers[i];
         if (!connect(r, w, i)) return false;
         if (layer->kind == FENBY_STACK) continue;  // keeps nothing: the next layer reads through it
-        if (!check_groups(r, layer, i) || !check_skip(r, w, i) || !weigh(r, w, i)) return false;
+        if (!check_groups(r, w, i) || !check_skip(r, w, i) || !weigh(r, w, i)) return false;
         keep(w, layer);
         w->frames[i + 1] = (fenby_frames){ .width = layer->width, .channels = layer->channels,
                                            .n_frames = layer->kind == FENBY_GRU ? 2 : 1 };

@@ -117,7 +117,7 @@ typedef struct {
 
 // A layer list and, computed by the definition, every layer's output: values[0] is the input.
 static struct {
-    int n_layers, width, channels;
+    int n_layers, width, channels, parts;
     spec layers[MAX_TEST_LAYERS];
     double values[MAX_TEST_LAYERS + 1][FRAMES][MAX_SIDE][3 * MAX_CHANNELS];
     float weights[MAX_WEIGHTS];
@@ -146,9 +146,14 @@ static int random_channels(void)
     return channels[random_int(0, sizeof channels / sizeof *channels - 1)];
 }
 
+static int channels_in_parts(int channels)
+{
+    return channels < model.parts ? model.parts : channels - channels % model.parts;
+}
+
 static void random_conv(spec *layer, int i, int width)
 {
-    layer->channels = random_channels();
+    layer->channels = channels_in_parts(random_channels());
     bool keeps_width = random_int(0, 1);  // so that there is something to skip to
     layer->kt = random_int(1, 3), layer->kf = keeps_width ? 2 * random_int(0, 2) + 1 : random_int(1, 5);
     layer->dt = random_int(1, 3), layer->df = random_int(1, 3), layer->sf = keeps_width ? 1 : random_int(1, 3);
@@ -164,12 +169,13 @@ static void random_conv(spec *layer, int i, int width)
     if (layer->skip) layer->channels = from->channels;
 }
 
-// Now and then as many as can be.
-static int random_groups(int inputs, int channels)
+// Networks side by side share their input alone, which a convolution must read.
+static int random_kind(int i, bool after_stack)
 {
-    int groups = random_int(0, 1) ? random_int(2, 4) : channels;
-    while (inputs % groups || channels % groups) groups--;
-    return groups;
+    if (i == model.n_layers - 1) return FENBY_HEAD;
+    if (model.parts == 1) return random_int(after_stack ? FENBY_CONV : FENBY_STACK, FENBY_GRU);
+    if (i == 0) return random_int(FENBY_STACK, FENBY_CONV);
+    return after_stack ? FENBY_CONV : random_int(FENBY_CONV, FENBY_GRU);
 }
 
 static void random_layer(int i, int width, int inputs)
@@ -177,16 +183,16 @@ static void random_layer(int i, int width, int inputs)
     spec *layer = &model.layers[i];
     bool after_stack = i > 0 && model.layers[i - 1].kind == FENBY_STACK;
     *layer = (spec){ .kt = 1, .kf = 1, .dt = 1, .df = 1, .sf = 1, .width = width, .groups = 1 };
-    layer->kind = i == model.n_layers - 1 ? FENBY_HEAD : random_int(after_stack ? 1 : 0, 2);
+    layer->kind = random_kind(i, after_stack);
     if (layer->kind == FENBY_STACK) {
         layer->channels = inputs * (layer->n_shifts = random_int(1, 3));
         layer->width = random_int(1, MAX_SIDE);
         for (int j = 0; j < layer->n_shifts; j++) layer->shifts[j] = random_int(-12, 12);
         return;
     }
-    layer->channels = layer->kind == FENBY_GRU ? random_int(1, 20) : random_channels();
+    layer->channels = layer->kind == FENBY_GRU ? channels_in_parts(random_int(1, 20)) : random_channels();
     if (layer->kind == FENBY_CONV) random_conv(layer, i, width);
-    if (layer->kind != FENBY_HEAD && !after_stack) layer->groups = random_groups(inputs, layer->channels);
+    if (i > 0 && layer->kind != FENBY_HEAD && !after_stack) layer->groups = model.parts;
     size_t channels = (size_t)layer->channels, groups = (size_t)layer->groups;
     size_t gates = layer->kind == FENBY_GRU ? 3 : 1, rows = (size_t)(inputs * layer->kt * layer->kf) / groups;
     layer->weight = random_weights(gates * channels * rows, sqrt(4.0 / (double)rows));
@@ -199,6 +205,7 @@ static void random_layer(int i, int width, int inputs)
 static void random_model(void)
 {
     model.n_layers = random_int(1, MAX_TEST_LAYERS);
+    model.parts = model.n_layers < 4 ? 1 : random_int(1, 4);
     model.n_weights = 0;
     int width = model.width = random_int(1, MAX_SIDE), inputs = model.channels = random_int(1, 4);
     for (int i = 0; i < model.n_layers; i++) {
@@ -276,10 +283,11 @@ static double input_in_steps(int i, int t, int p, int c, int in_width)
     const int source = source_of(i);
     const spec *from = source ? &model.layers[source - 1] : NULL;
     if (value == 0 || (from && from->kind == FENBY_GRU)) return rint(value * 127) / 127;
-    const int width = from ? from->width : model.width, channels = from ? from->channels : model.channels;
+    const int width = from ? from->width : model.width, channels = from ? from->channels / model.parts : model.channels;
+    const int first = c / channels * channels;  // each part has steps of its own
     double most = 0;
     for (int q = 0; q < width; q++)
-        for (int d = 0; d < channels; d++) most = fmax(most, model.values[source][t][q][d]);
+        for (int d = first; d < first + channels; d++) most = fmax(most, model.values[source][t][q][d]);
     return rint(value * input_steps / most) * most / input_steps;
 }
 
@@ -315,18 +323,21 @@ static double input_of(const spec *l, int i, int t, int p, int c, int in_width)
 
 static double naive_conv(const spec *l, int i, int t, int p, int channel, int in_width, int inputs)
 {
-    const int length = inputs / l->groups, first = channel / (l->channels / l->groups) * length;
+    const int sums = l->kind == FENBY_HEAD ? model.parts : 1, length = inputs / l->groups / sums;
     const int shifts = source_of(i) == i ? 1 : model.layers[i - 1].n_shifts, rows = length * l->kt * l->kf;
-    const float *weight = l->weight + channel * rows;
     double result = l->bias[channel], w[MAX_ROW];
-    float lost = 0;
-    weights_of(l, weight, shifts, length / shifts, step_of_rows(weight, rows, NULL, 0), &lost, w);
-    for (int c = 0, n = 0; c < length; c++)
-        for (int a = 0; a < l->kt; a++)
-            for (int k = 0; k < l->kf; k++) {
-                int past = t - (l->kt - 1 - a) * l->dt, position = p * l->sf + k * l->df - l->pad;
-                result += w[n++] * input_of(l, i, past, position, first + c, in_width);
-            }
+    for (int s = 0; s < sums; s++) {
+        const int first = channel / (l->channels / l->groups) * length + s * length;
+        const float *weight = l->weight + (channel * sums + s) * rows;
+        float lost = 0;
+        weights_of(l, weight, shifts, length / shifts, step_of_rows(weight, rows, NULL, 0), &lost, w);
+        for (int c = 0, n = 0; c < length; c++)
+            for (int a = 0; a < l->kt; a++)
+                for (int k = 0; k < l->kf; k++) {
+                    int past = t - (l->kt - 1 - a) * l->dt, position = p * l->sf + k * l->df - l->pad;
+                    result += w[n++] * input_of(l, i, past, position, first + c, in_width);
+                }
+    }
     if (l->skip) result += model.values[i + 1 - l->skip][t][p][channel];
     return l->relu && result < 0 ? 0 : result;
 }
@@ -357,11 +368,10 @@ static double naive_gru(const spec *l, int i, int t, int p, int channel, int inp
 }
 
 // Whether a narrow kernel takes a layer: what it reads is never negative, or a GRU's state without a stack between them;
-// and groups, and states, come in fours.
-static bool fits_narrow(int i, int inputs)
+// and states come in fours.
+static bool fits_narrow(int i)
 {
     const spec *l = &model.layers[i];
-    if (l->groups > 1 && inputs / l->groups % 4 != 0) return false;
     if (l->kind == FENBY_GRU && l->channels / l->groups % 4 != 0) return false;
     const int source = source_of(i);
     if (source == 0) return true;
@@ -376,7 +386,7 @@ static void compute_naively(bool narrow)
     int in_width = model.width, inputs = model.channels;
     for (int i = 0; i < model.n_layers; i++) {
         spec *l = &model.layers[i];
-        l->narrow = narrow && l->kind != FENBY_STACK && fits_narrow(i, inputs);
+        l->narrow = narrow && l->kind != FENBY_STACK && fits_narrow(i);
         n_narrow_layers += l->narrow;
         for (int t = 0; t < FRAMES; t++)
             for (int p = 0; p < l->width; p++)
@@ -544,6 +554,36 @@ static void test_streams(const char *name, fenby_simd simd)
     fenby_weights_free(w);
 }
 
+// Two streams, one of them heard by the first part alone: then the others' answers are those of the call before.
+static void test_parts(const char *name, fenby_simd simd)
+{
+    fenby_weights *w = load_golden(name);
+    fenby_net *net = fenby_net_new(w, 2, simd), *all = fenby_net_new(w, 1, simd), *first = fenby_net_new(w, 1, simd);
+    fenby_net *first_between = fenby_net_new(w, 1, simd);
+    const size_t size = output_size(w, 0);  // linear: the parts' answers added up
+    float input[4096], others[256] = { 0 };
+    double worst = 0, most = 0;
+    REQUIRE(w->parts > 1 && size <= sizeof others / sizeof *others, "%s: %zu values", name, size);
+    for (int call = 0; net && call < 40; call++) {
+        random_input(w, input);
+        const float *alone = fenby_net_output(call % 2 ? first : first_between, 0);
+        fenby_net_process_parts(net, input, call % 2 ? FENBY_ALL_PARTS : 1);
+        fenby_net_process_parts(call % 2 ? first : first_between, input, 1);
+        if (call % 2) fenby_net_process(all, input);
+        for (size_t k = 0; k < size; k++) {
+            if (call % 2) others[k] = fenby_net_output(all, 0)[k] - alone[k];
+            worst = fmax(worst, fabs(fenby_net_output(net, 0)[k] - (alone[k] + others[k])));
+            most = fmax(most, fabsf(others[k]));
+        }
+    }
+    if (net) CHECK(worst < 1e-5 && most > 0.1, "%s, %s: off by %g, of %g", name, fenby_net_simd_name(net), worst, most);
+    fenby_net_free(net);
+    fenby_net_free(all);
+    fenby_net_free(first);
+    fenby_net_free(first_between);
+    fenby_weights_free(w);
+}
+
 // NaN, Inf and negative numbers in the input count as 0, whatever stands beside them.
 static void test_not_a_number(const char *name, fenby_simd simd)
 {
@@ -619,7 +659,7 @@ static void test_decay(fenby_simd simd)
     for (int t = 0; net && t < 1000; t++) {
         fenby_net_process(net, input);
         memset(input, 0, sizeof input);
-        const float *state = frame_at(net, 1, 1);
+        const float *state = frame_at(net, net->parts, 1, 1);
         if (t == 0) CHECK(state[0] > 0.05f && state[1] < -0.05f, "%g %g", state[0], state[1]);
         for (int p = 0; p < 5; p++) CHECK(fpclassify(state[p]) != FP_SUBNORMAL, "frame %d: %g", t, state[p]);
         if (silent_at < 0 && fabsf(state[0]) < 1e-20f) silent_at = t;
@@ -678,7 +718,7 @@ static void test_allocations(void)
 
 int main(void)
 {
-    static const char *const goldens[] = { "net_small", "net_odd", "net_gru", "net_groups" };
+    static const char *const goldens[] = { "net_small", "net_odd", "net_gru", "net_groups", "net_odd_groups" };
     for (size_t g = 0; g < sizeof goldens / sizeof *goldens; g++) {
         test_golden(goldens[g]);
         test_reset(goldens[g]);
@@ -688,7 +728,11 @@ int main(void)
             test_overflow(goldens[g], all_simds[s]);
         }
     }
-    for (int s = 0; s < N_SIMDS; s++) test_decay(all_simds[s]);
+    for (int s = 0; s < N_SIMDS; s++) {
+        test_parts("net_groups", all_simds[s]);
+        test_parts("net_odd_groups", all_simds[s]);
+        test_decay(all_simds[s]);
+    }
     test_random_networks();
     test_narrow(fenby_kernel_avx512_vnni());
     test_narrow(fenby_kernel_avx2_vnni());

@@ -281,10 +281,10 @@ static void test_layers(void)
         { 4, 1, 2, 17, { 1, 1, 1, 2, 1, 256, 64, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
         { 4, 1, 2, 17, { 1, 1, 1, 1, 1, 1, 2, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4 positions" },
         { 4, 1, 2, 17, { 1, 1, 1, 3, 1, 1, 64, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4 positions" },
-        { 4, 4, 2, 17, { 1, 4, 1, 1, 1, 1, 1, 0, 1, 3, HEAD, 1, 4, A, 1, 1, 0 }, "4 inputs and 4 channels are no 3 groups" },
-        { 4, 4, 2, 10, { 2, 6, 2, HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
-        { 4, 4, 2, 10, { 2, 6, 4, HEAD, 1, 4, A, 1, 1, 0 }, "4 inputs and 6 channels are no 4 groups" },
-        { 4, 4, 3, 15, { 0, 4, 2, 0, 1, 2, 6, 2, HEAD, 1, 4, A, 1, 1, 0 }, "layer 1: groups cannot follow a stack" },
+        { 4, 4, 2, 17, { 1, 4, 1, 1, 1, 1, 1, 0, 1, 3, HEAD, 1, 4, A, 1, 1, 0 }, "layer 0: 3 groups, expected 1" },
+        { 4, 4, 2, 10, { 2, 6, 1, HEAD, 1, 4, A, 1, 1, 0 }, "array 0.weight is missing" },
+        { 4, 4, 2, 10, { 2, 6, 2, HEAD, 1, 4, A, 1, 1, 0 }, "layer 0: 2 groups, expected 1" },
+        { 4, 4, 3, 15, { 0, 4, 2, 0, 1, 2, 6, 2, HEAD, 1, 4, A, 1, 1, 0 }, "layer 1: 2 groups, expected 1" },
         { 4096, 1, 2, 17, { 1, 1, 1, 2, 1, 1, 1, 0, 1, 1, HEAD, 1, 4, A, 1, 1, 0 }, "do not fit 4096 positions" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -292,6 +292,64 @@ static void test_layers(void)
         fnw_ints(&file, cases[i].ints, (size_t)cases[i].n_ints);
         fnw_end(&file);
         check_refused(cases[i].expected);
+    }
+}
+
+// What reads the input, two convolutions in groups, maybe with a stack between them, and a head.
+static fenby_weights *parse_groups(int channels, int first_kind, int groups, bool stack, int more_groups)
+{
+    static const float values[3 * 12 * 12];
+    const int n = channels, gates = first_kind == 2 ? 3 : 1, last = 3 + stack;
+    fnw_begin(&file, 4, 1, 4 + stack);
+    fnw_int(&file, first_kind);
+    if (first_kind == 2) fnw_ints(&file, (int32_t[]){ n, 1 }, 2);
+    else fnw_ints(&file, (int32_t[]){ n, 1, 1, 1, 1, 1, 0, 1, 1 }, 9);
+    fnw_ints(&file, (int32_t[]){ 1, n, 1, 1, 1, 1, 1, 0, 1, groups }, 10);
+    if (stack) fnw_ints(&file, (int32_t[]){ 0, 4, 1, 0 }, 4);
+    fnw_ints(&file, (int32_t[]){ 1, n, 1, 1, 1, 1, 1, 0, 1, more_groups }, 10);
+    fnw_ints(&file, (int32_t[]){ 3, 1 }, 2);
+    fnw_text(&file, "a");
+    fnw_ints(&file, (int32_t[]){ 1, 1, first_kind == 2 ? 10 : 8 }, 3);
+    fnw_array(&file, "0.weight", values, (size_t)(gates * n));
+    fnw_array(&file, "0.bias", values, (size_t)(gates * n));
+    if (first_kind == 2) fnw_array(&file, "0.weight_hh", values, (size_t)(gates * n * n));
+    if (first_kind == 2) fnw_array(&file, "0.bias_hh", values, (size_t)(gates * n));
+    fnw_array(&file, "1.weight", values, (size_t)(n * n / groups));
+    fnw_array(&file, "1.bias", values, (size_t)n);
+    fnw_array(&file, stack ? "3.weight" : "2.weight", values, (size_t)(n * n / more_groups));
+    fnw_array(&file, stack ? "3.bias" : "2.bias", values, (size_t)n);
+    fnw_array(&file, last == 4 ? "4.weight" : "3.weight", values, (size_t)n);
+    fnw_array(&file, last == 4 ? "4.bias" : "3.bias", values, 1);
+    fnw_end(&file);
+    return parse(file.bytes, file.size);
+}
+
+// Networks side by side: as many groups in each layer but the one that reads the input and the head.
+static void test_groups(void)
+{
+    enum { CONV = 1, GRU = 2 };
+    static const struct {
+        int channels, first_kind, groups;
+        bool stack;
+        int more_groups;
+        const char *expected;  // NULL: accepted
+    } cases[] = {
+        { 6, CONV, 1, false, 1, NULL }, { 6, CONV, 2, false, 2, NULL }, { 6, CONV, 6, false, 6, NULL },
+        { 6, GRU, 1, false, 1, NULL }, { 6, CONV, 1, true, 1, NULL },
+        { 6, CONV, 2, false, 3, "layer 2: 3 groups, expected 2" },
+        { 6, CONV, 2, false, 1, "layer 2: 1 groups, expected 2" },
+        { 6, CONV, 1, false, 2, "layer 2: 2 groups, expected 1" },
+        { 6, CONV, 4, false, 4, "layer 1: 6 inputs and 6 channels are no 4 groups" },
+        { 6, GRU, 2, false, 2, "layer 1: groups cannot follow a GRU of all inputs" },
+        { 6, CONV, 2, true, 2, "layer 3: groups cannot follow a stack" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fenby_weights *w = parse_groups(cases[i].channels, cases[i].first_kind, cases[i].groups, cases[i].stack, cases[i].more_groups);
+        if (cases[i].expected)
+            check_refused(cases[i].expected);
+        else
+            CHECK(w && w->parts == cases[i].groups, "%d groups: %s", cases[i].groups, w ? "other parts" : error);
+        fenby_weights_free(w);
     }
 }
 
@@ -384,6 +442,7 @@ int main(void)
     test_damage();
     test_resealed();
     test_layers();
+    test_groups();
     test_sizes();
     test_version_1();
     test_skip();

@@ -7,8 +7,8 @@ A layer is a dict. Kinds:
           shifts [bins], width: output position p, channel j * inputs + c is input[p + shifts[j]][c], 0 outside.
   conv    2-D convolution: out, kt (frames, causal), kf (positions, centred), dt, df (dilations), sf (stride in
           frequency), batch norm (folded on export), skip (how many layers back the residual comes from, added
-          before the ReLU; 0: none), relu, groups (each part of the channels reads its part of the inputs alone;
-          1 after a stack).
+          before the ReLU; 0: none), relu, groups (networks side by side: each has its part of the channels and reads
+          its part of the inputs alone; 1 where the input itself is read, one number in all other layers).
   gru     one gated recurrent unit for each position, weights shared between positions: out, groups.
   head    1x1 convolution with bias: outputs {name: [channels, activation]}.
 Positions run along frequency, time is causal: output frame t sees input frames <= t only.
