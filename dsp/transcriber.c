@@ -201,7 +201,8 @@ static void look(fenby_transcriber *t, const fenby_parameters *parameters)
         fenby_tuning_process(&t->tuning, a4_hz, parameters->value[FENBY_FOLLOW_TUNING] != 0, t->cqt_frame);
     else
         fenby_tuning_move(&t->tuning, a4_hz, t->cqt_frame);
-    fenby_net_process(m->net, t->cqt_frame);
+    // Between hops one network is enough (nn/train/REPORT.md, "Half a look").
+    fenby_net_process_parts(m->net, t->cqt_frame, ends_hop ? FENBY_ALL_PARTS : 1);
     fenby_attack_push(t->attack, t->cqt_frame);
     fenby_posteriors posteriors = {
         .onset = fenby_net_output(m->net, m->onset),

@@ -470,11 +470,7 @@ const float *fenby_net_output(const fenby_net *net, size_t output)
 
 bool fenby_net_is_quick(void)
 {
-#ifdef __x86_64__
-    return fenby_kernel_avx512_vnni() && __builtin_cpu_is("amd");
-#else
-    return false;
-#endif
+    return fenby_kernel_avx512_vnni() != NULL;
 }
 
 const char *fenby_net_simd_name(const fenby_net *net)

@@ -209,6 +209,38 @@ static void test_looks(void)
     fenby_transcriber_free(t);
 }
 
+// Of two networks side by side the first listens between hops, too: what it hears may start there, what the other hears only
+// at the end of a hop.
+static void test_parts(int hearing)
+{
+    enum { LOW_RATE = FENBY_SAMPLE_RATE, LENGTH = LOW_RATE * SECONDS };
+    static float music[LENGTH];
+    static record r;
+    char error[256] = "";
+    double onset_s[MOST_NOTES];
+    int key[MOST_NOTES], ons = 0, between = 0;
+    fenby_weights *usual = weights;
+    weights = tiny_parts(2, hearing, 0, error, sizeof error);
+    REQUIRE(weights, "%s", error);
+    tiny_music(music, LENGTH, LOW_RATE, 4, onset_s, key);
+    fenby_transcriber *t = open_transcriber(LOW_RATE);
+    parameters.value[FENBY_TIMING] = FENBY_TIMING_ASAP;
+    r = (record){0};
+    transcribe(t, music, LENGTH, &r);
+    finish(t, &r);
+    parameters.value[FENBY_TIMING] = FENBY_TIMING_TIGHT;
+    for (int i = 0; i < r.n; i++) {
+        ons += r.events[i].type == FENBY_NOTE_ON;
+        between += r.events[i].type == FENBY_NOTE_ON && r.events[i].frame % FENBY_HOP != 0;
+    }
+    CHECK(ons >= 10, "%d notes heard by part %d", ons, hearing);
+    if (looks_in_hop == 1 || hearing == 1) CHECK(between == 0, "%d of %d notes begin between hops", between, ons);
+    else CHECK(between > ons / 4 && between < ons, "%d of %d notes begin between hops", between, ons);
+    fenby_transcriber_free(t);
+    fenby_weights_free(weights);
+    weights = usual;
+}
+
 // --- bad input ---------------------------------------------------------------------------------------------
 
 static void test_bad_samples(void)
@@ -481,6 +513,8 @@ static void test_all(void)
     test_clock(384000);
     test_tap_of_mode();
     test_looks();
+    test_parts(0);
+    test_parts(1);
     test_bad_samples();
     test_unslowed();
     test_silence();

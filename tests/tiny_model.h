@@ -47,18 +47,22 @@ static inline void tiny_conv(float weight[TINY_CHANNELS][FENBY_N_RESOLUTIONS][TI
     tiny_contrast(weight[2], NOW - 7, -1);
 }
 
-static inline fenby_weights *tiny_model(float velocity_logit, char *error, size_t error_size)
+// Of networks side by side one hears; the others are silent.
+static inline fenby_weights *tiny_parts(int parts, int hearing, float velocity_logit, char *error, size_t error_size)
 {
+    enum { MOST_PARTS = 2, MOST_CHANNELS = MOST_PARTS * TINY_CHANNELS };
     static const float lookahead[] = {1, 4}, onset_threshold[] = {0.5f, 0.5f}, sounding_threshold = 0.5f;
     static const float mode_lookahead[] = {1, 1, 4};
     static const int32_t stack[] = {0, FENBY_N_CONTOUR, 1, 0};
-    static const int32_t conv[] = {1, TINY_CHANNELS, TINY_KT, TINY_KF, 1, 1, FENBY_BINS_PER_KEY, 0, 1, 1};
     static fnw file;
     const uint64_t features = fenby_cqt_features_hash();
-    fnw_begin(&file, FENBY_N_BINS, FENBY_N_RESOLUTIONS, 3);
+    const int channels = parts * TINY_CHANNELS, first = hearing * TINY_CHANNELS, head = parts > 1 ? 3 : 2;
+    REQUIRE(parts <= MOST_PARTS && hearing < parts, "part %d of %d", hearing, parts);
+    fnw_begin(&file, FENBY_N_BINS, FENBY_N_RESOLUTIONS, head + 1);
     memcpy(file.bytes + FNW_FEATURES_AT, &features, sizeof features);
     fnw_ints(&file, stack, sizeof stack / sizeof *stack);
-    fnw_ints(&file, conv, sizeof conv / sizeof *conv);
+    fnw_ints(&file, (int32_t[]){1, channels, TINY_KT, TINY_KF, 1, 1, FENBY_BINS_PER_KEY, 0, 1, 1}, 10);
+    if (parts > 1) fnw_ints(&file, (int32_t[]){1, channels, 1, 1, 1, 1, 1, 0, 1, parts}, 10);  // hands its inputs on
     fnw_int(&file, 3);
     fnw_int(&file, 5);
     tiny_output(&file, "onset", 2, 1);
@@ -67,24 +71,34 @@ static inline fenby_weights *tiny_model(float velocity_logit, char *error, size_
     tiny_output(&file, "onset_age", 1, 0);
     tiny_output(&file, "contour", 3, 1);
 
-    float weight[TINY_CHANNELS][FENBY_N_RESOLUTIONS][TINY_KT][TINY_KF];
-    const float bias[TINY_CHANNELS] = {0};
-    const float head_weight[TINY_OUTPUTS][TINY_CHANNELS] = {
+    float weight[MOST_CHANNELS][FENBY_N_RESOLUTIONS][TINY_KT][TINY_KF] = {0}, identity[MOST_CHANNELS][TINY_CHANNELS] = {0};
+    const float bias[MOST_CHANNELS] = {0};
+    static const float hears[TINY_OUTPUTS][TINY_CHANNELS] = {
         {0, 60, 0}, {0, 0, 60}, {60, 0, 0}, {0, 0, 0}, {0, -2, 2}, {0, 5, 0}, {5, 0, 0}, {0, 0, 5},
     };
+    float head_weight[TINY_OUTPUTS * MOST_CHANNELS] = {0};
+    for (int o = 0; o < TINY_OUTPUTS; o++) memcpy(head_weight + o * channels + first, hears[o], sizeof hears[o]);
+    for (int c = 0; c < channels; c++) identity[c][c % TINY_CHANNELS] = 1;
     const float head_bias[TINY_OUTPUTS] = {-12, -12, -7, velocity_logit, 2, 0, 0, 0};
-    tiny_conv(weight);
-    fnw_int(&file, 8);
-    fnw_array(&file, "1.weight", &weight[0][0][0][0], sizeof weight / sizeof(float));
-    fnw_array(&file, "1.bias", bias, TINY_CHANNELS);
-    fnw_array(&file, "2.weight", &head_weight[0][0], sizeof head_weight / sizeof(float));
-    fnw_array(&file, "2.bias", head_bias, TINY_OUTPUTS);
+    tiny_conv(weight + first);
+    fnw_int(&file, parts > 1 ? 10 : 8);
+    fnw_array(&file, "1.weight", &weight[0][0][0][0], (size_t)channels * sizeof weight[0] / sizeof(float));
+    fnw_array(&file, "1.bias", bias, (size_t)channels);
+    if (parts > 1) fnw_array(&file, "2.weight", &identity[0][0], (size_t)(channels * TINY_CHANNELS));
+    if (parts > 1) fnw_array(&file, "2.bias", bias, (size_t)channels);
+    fnw_array(&file, head == 3 ? "3.weight" : "2.weight", head_weight, (size_t)(TINY_OUTPUTS * channels));
+    fnw_array(&file, head == 3 ? "3.bias" : "2.bias", head_bias, TINY_OUTPUTS);
     fnw_array(&file, "onset.lookahead", lookahead, 2);
     fnw_array(&file, "onset.threshold", onset_threshold, 2);
     fnw_array(&file, "sounding.threshold", &sounding_threshold, 1);
     fnw_array(&file, "mode.lookahead", mode_lookahead, 3);
     fnw_end(&file);
     return fenby_weights_parse(file.bytes, file.size, "tiny model", features, error, error_size);
+}
+
+static inline fenby_weights *tiny_model(float velocity_logit, char *error, size_t error_size)
+{
+    return tiny_parts(1, 0, velocity_logit, error, error_size);
 }
 
 // Music for it: one plucked sine after the other, overlapping, over a little noise, at random keys between F3
