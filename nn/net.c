@@ -40,7 +40,7 @@ struct fenby_net {
     // Used within one call.
     fenby_run *runs;
     char *edge;  // what the runs of an edge position read
-    float *sums[FENBY_N_SUMS];
+    float *sums[FENBY_N_SUMS], *heads;
     float *outputs[FENBY_MAX_OUTPUTS];
 };
 
@@ -209,6 +209,9 @@ static bool new_part(fenby_net *net, int number)
 
 static bool new_outputs(fenby_net *net)
 {
+    const fenby_frames *head = &net->weights->frames[net->weights->n_layers];
+    net->heads = fenby_new_floats((size_t)head->width * (size_t)head->channels);
+    if (!net->heads) return false;
     for (int i = 0; i < net->weights->n_outputs; i++) {
         fenby_output output = net->weights->outputs[i].output;
         net->outputs[i] = fenby_new_floats((size_t)output.width * (size_t)output.channels);
@@ -289,6 +292,7 @@ void fenby_net_free(fenby_net *net)
     free(net->parts);
     for (int i = 0; i < FENBY_MAX_OUTPUTS; i++) free(net->outputs[i]);
     for (int i = 0; i < FENBY_N_SUMS; i++) free(net->sums[i]);
+    free(net->heads);
     free(net->runs);
     free(net->edge);
     free(net);
@@ -318,16 +322,14 @@ static void clean_input(fenby_net *net, const float *input)
     narrow_frame(net, net->parts, 0);
 }
 
-// The taps of a run at the edge of the view, those outside it zeros. frame: position 0.
+// The taps of a run at the edge of the view, those outside it zeros. They lie side by side, or are one. frame: position 0.
 static void copy_edge(const fenby_layer *layer, const char *frame, int tap_bytes, int first, int k, int shift, char *to)
 {
-    for (int tap = 0; tap < fenby_taps_of_run(layer); tap++, to += tap_bytes) {
-        const int position = first * layer->sf + (k + tap) * layer->df - layer->pad;
-        if (position >= layer->view_first && position < layer->view_end)
-            memcpy(to, frame + (position + shift) * tap_bytes, (size_t)tap_bytes);
-        else
-            memset(to, 0, (size_t)tap_bytes);
-    }
+    const int taps = fenby_taps_of_run(layer), at = first * layer->sf + k * layer->df - layer->pad;
+    const int from = at > layer->view_first ? at : layer->view_first;
+    const int end = at + taps < layer->view_end ? at + taps : layer->view_end;
+    memset(to, 0, (size_t)(taps * tap_bytes));
+    if (from < end) memcpy(to + (from - at) * tap_bytes, frame + (from + shift) * tap_bytes, (size_t)((end - from) * tap_bytes));
 }
 
 // The runs for output positions from first on, or for that one alone if it is at the edge. Returns how many.
@@ -424,17 +426,18 @@ static void recur(fenby_net *net, const net_part *part, int i)
 static void write_outputs(fenby_net *net)
 {
     const fenby_weights *w = net->weights;
-    const int width = w->frames[w->n_layers].width, channels = w->frames[w->n_layers].channels;
+    const int width = w->frames[w->n_layers].width, channels = w->frames[w->n_layers].channels, n = width * channels;
+    float *heads = net->heads;
+    for (int part = 0; part < w->parts; part++) {
+        const float *head = frame_at(net, &net->parts[part], w->n_layers, 0);
+        for (int i = 0; i < n; i++) heads[i] = part ? heads[i] + head[i] : head[i];
+    }
     for (int i = 0; i < w->n_outputs; i++) {
         const fenby_head_output *from = &w->outputs[i];
-        float *output = net->outputs[i];
-        const int n = from->output.channels;
-        for (int part = 0; part < w->parts; part++) {
-            const float *head = frame_at(net, &net->parts[part], w->n_layers, 0) + from->first;
-            for (int c = 0; c < n; c++)
-                for (int p = 0; p < width; p++) output[p * n + c] = head[p * channels + c] + (part ? output[p * n + c] : 0);
-        }
-        if (from->sigmoid) net->kernel->sigmoid(output, (size_t)width * (size_t)n);
+        const int count = from->output.channels;
+        for (int c = 0; c < count; c++)
+            for (int p = 0; p < width; p++) net->outputs[i][p * count + c] = heads[p * channels + from->first + c];
+        if (from->sigmoid) net->kernel->sigmoid(net->outputs[i], (size_t)width * (size_t)count);
     }
 }
 
