@@ -45,7 +45,8 @@ KERNEL_CODE float largest(const float *values, size_t n)
 INLINE __m512i whole(__m512 value, float steps, int zero)
 {
     const __m512 most = SET1(MOST_BYTE);  // of Inf, too
-    return _mm512_add_epi32(_mm512_cvtps_epi32(MIN(value * SET1(steps), most)), _mm512_set1_epi32(zero));
+    const __m512i whole_steps = _mm512_cvtps_epi32(MIN(value * SET1(steps), most));
+    return zero ? _mm512_add_epi32(whole_steps, _mm512_set1_epi32(zero)) : whole_steps;
 }
 
 // The first 64 of n values.
@@ -62,11 +63,19 @@ INLINE void narrow_some(const float *from, size_t n, float steps, int zero, uint
     _mm512_mask_storeu_epi8(to, n < 64 ? ((__mmask64)1 << n) - 1 : ~(__mmask64)0, bytes);
 }
 
-KERNEL_CODE void narrow(const float *from, size_t n, float steps, int zero, uint8_t *to)
+INLINE void narrow_all(const float *from, size_t n, float steps, const int zero, uint8_t *to)
 {
     size_t i = 0;
     for (; i + AT_ONCE * LANES <= n; i += AT_ONCE * LANES) narrow_some(from + i, AT_ONCE * LANES, steps, zero, to + i);
     if (i < n) narrow_some(from + i, n - i, steps, zero, to + i);
+}
+
+KERNEL_CODE void narrow(const float *from, size_t n, float steps, int zero, uint8_t *to)
+{
+    if (zero)
+        narrow_all(from, n, steps, zero, to);
+    else  // most often
+        narrow_all(from, n, steps, 0, to);
 }
 
 const fenby_kernel *fenby_kernel_avx512_vnni(void)
