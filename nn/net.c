@@ -70,7 +70,7 @@ static size_t places_needed(const fenby_net *net, int index, bool narrow)
 static size_t frame_positions(const fenby_net *net, int index)
 {
     const fenby_frames *f = &net->weights->frames[index];
-    return (size_t)(f->zeros_before + f->width + f->zeros_after);
+    return (size_t)f->zeros_before + (size_t)f->width + (size_t)f->zeros_after;
 }
 
 static size_t ring_size(const fenby_net *net, int index, bool narrow)
@@ -81,7 +81,7 @@ static size_t ring_size(const fenby_net *net, int index, bool narrow)
 // Where in its ring the frame lies that was written age hops of its stream ago.
 static size_t place_at(const fenby_net *net, size_t n, int age)
 {
-    const size_t now = (size_t)(net->calls % n), back = (size_t)(age * net->streams);
+    const size_t now = (size_t)(net->calls % n), back = (size_t)age * (size_t)net->streams;
     return now >= back ? now - back : now + n - back;
 }
 
@@ -328,8 +328,8 @@ static void copy_edge(const fenby_layer *layer, const char *frame, int tap_bytes
     const int taps = fenby_taps_of_run(layer), at = first * layer->sf + k * layer->df - layer->pad;
     const int from = at > layer->view_first ? at : layer->view_first;
     const int end = at + taps < layer->view_end ? at + taps : layer->view_end;
-    memset(to, 0, (size_t)(taps * tap_bytes));
-    if (from < end) memcpy(to + (from - at) * tap_bytes, frame + (from + shift) * tap_bytes, (size_t)((end - from) * tap_bytes));
+    memset(to, 0, (size_t)taps * (size_t)tap_bytes);
+    if (from < end) memcpy(to + (from - at) * tap_bytes, frame + (from + shift) * tap_bytes, (size_t)(end - from) * (size_t)tap_bytes);
 }
 
 // The runs for output positions from first on, or for that one alone if it is at the edge. Returns how many.

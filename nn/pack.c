@@ -19,7 +19,10 @@ fenby_part_layer fenby_layer_of_part(const fenby_weights *weights, int i, int pa
 {
     fenby_layer layer = weights->layers[i];
     const bool is_head = layer.kind == FENBY_HEAD;
-    fenby_part_layer result = { .gate_channels = layer.channels, .row = layer.n_shifts * layer.inputs / layer.groups * layer.kt * layer.kf };
+    fenby_part_layer result = {
+        .gate_channels = layer.channels,
+        .row = layer.n_shifts * layer.inputs / layer.groups * layer.kt * layer.kf,
+    };
     if (layer.source > 0) layer.inputs /= weights->parts;
     if (is_head) {
         layer.weight += part * layer.inputs;
@@ -102,7 +105,8 @@ static void free_matrix(matrix *m)
 static void fill(matrix *m, int first, const fenby_layer *shape, const fenby_kernel *kernel, const float *weight, int row_floats,
                  const float *bias)
 {
-    const int inputs = shape->inputs, taps = fenby_taps_of_run(shape), runs = shape->kf / taps, length = fenby_slots_of_run(shape, kernel) * inputs_per_slot(kernel);
+    const int inputs = shape->inputs, taps = fenby_taps_of_run(shape), runs = shape->kf / taps;
+    const int length = fenby_slots_of_run(shape, kernel) * inputs_per_slot(kernel);
     for (int channel = 0; channel < m->channels; channel++) {
         float *row = m->values + (size_t)channel * (size_t)m->inputs + first;
         const float *from = weight + (ptrdiff_t)channel * row_floats;
