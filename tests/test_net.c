@@ -284,7 +284,7 @@ static double input_in_steps(int i, int t, int p, int c, int in_width)
     const spec *from = source ? &model.layers[source - 1] : NULL;
     if (value == 0 || (from && from->kind == FENBY_GRU)) return rint(value * 127) / 127;
     const int width = from ? from->width : model.width, channels = from ? from->channels / model.parts : model.channels;
-    const int first = c / channels * channels;  // each part has steps of its own
+    const int first = from ? c / channels * channels : 0;  // each part has steps of its own
     double most = 0;
     for (int q = 0; q < width; q++)
         for (int d = first; d < first + channels; d++) most = fmax(most, model.values[source][t][q][d]);
