@@ -371,7 +371,7 @@ test_recorded_times() {
     # Each take begins with the same note. The server is away for two seconds in between, which count, as does what joining
     # it takes.
     check "times: the takes are $5 s apart, and were played $apart s apart" \
-        awk "BEGIN {d = $5 - $apart; exit !(d < 0.5 && d > -0.5)}"
+        awk "BEGIN {d = $5 - $apart; exit !(d < 0.3 && d > -0.3)}"
 }
 
 # Another period while notes sound: they end, and it goes on.
