@@ -8,7 +8,7 @@
 
 #include "sums.h"
 
-enum { ROW = FENBY_TRANSFORM_ROW, PAIRS = ROW / 2 };
+enum { ROW = FENBY_TRANSFORM_ROW, PAIRS = FENBY_TRANSFORM_PAIRS };
 
 // All bins of something are n_bins real parts, then n_bins imaginary ones; n_bins is filled up as sums.h wants it.
 struct fenby_sliding_dft {

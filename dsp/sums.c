@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAIRS = FENBY_TRANSFORM_ROW / 2 };
-
 #define LANES 4  // any x86-64 has these, and any 64-bit ARM
 #define VECTORS 4
 #define TARGET

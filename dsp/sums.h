@@ -12,7 +12,8 @@
 
 enum {
     FENBY_LANES = 16,                 // of the widest vector of floats there is
-    FENBY_TRANSFORM_ROW = 16,         // samples
+    FENBY_TRANSFORM_PAIRS = 8,        // of samples, around the middle of a row
+    FENBY_TRANSFORM_ROW = 2 * FENBY_TRANSFORM_PAIRS,
     FENBY_TRANSFORM_BINS = 4 * FENBY_LANES,  // n_bins is a multiple of this
 };
 

@@ -45,15 +45,15 @@ TARGET static void NAME(transform)(const float *samples, const float *of_pair, c
                                    int end, float *bins)
 {
     for (int row = first; row < end; row++) {
-        const float *later = samples + row * FENBY_TRANSFORM_ROW + PAIRS, *earlier = later - 1;
-        float sum[PAIRS], difference[PAIRS];
-        for (int i = 0; i < PAIRS; i++) {
+        const float *later = samples + row * FENBY_TRANSFORM_ROW + FENBY_TRANSFORM_PAIRS, *earlier = later - 1;
+        float sum[FENBY_TRANSFORM_PAIRS], difference[FENBY_TRANSFORM_PAIRS];
+        for (int i = 0; i < FENBY_TRANSFORM_PAIRS; i++) {
             sum[i] = later[i] + earlier[-i];
             difference[i] = later[i] - earlier[-i];
         }
         for (size_t bin = 0; bin < n_bins; bin += VECTORS * LANES) {
             VEC row_re[VECTORS] = { 0 }, row_im[VECTORS] = { 0 };
-            for (int i = 0; i < PAIRS; i++) {
+            for (int i = 0; i < FENBY_TRANSFORM_PAIRS; i++) {
                 const float *turn = of_pair + (size_t)i * 2 * n_bins + bin;
                 for (int v = 0; v < VECTORS; v++) {
                     row_re[v] += sum[i] * VECTORS_AT(turn)[v];

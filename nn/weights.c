@@ -13,8 +13,9 @@
 //     int32    kind: 0 stack, 1 conv, 2 gru, 3 head (model.py says what each computes)
 //     stack    int32 width, number of shifts, shifts
 //     conv     int32 channels, kt, kf, dt, df, sf, skip, relu, groups
-//     gru      int32 channels, groups: 1 where a layer reads the input, one number in all others (networks side by side)
+//     gru      int32 channels, groups
 //     head     int32 number of outputs, then each: text name, int32 channels, int32 sigmoid (1) or linear (0)
+//     groups: 1 where a layer reads the input, one number in all others: that many networks side by side
 //   int32    number of arrays, then each: text name, int32 count, float32 values
 //   uint64   checksum: FNV-1a of all bytes before it
 //
