@@ -32,6 +32,8 @@ struct fenby_jack_client {
     char name[128];
     char reason[160];  // why the server went
     atomic_bool is_gone, is_leaving, ports_changed;
+    bool is_pipewire;
+    atomic_uint untold_latencies;  // 1 << mode: PipeWire asked for them
     _Atomic uint32_t latency_frames;
     _Atomic uint64_t xruns;
 };
@@ -159,12 +161,32 @@ static void tell_playback_latency(fenby_jack_client *client)
     }
 }
 
-static void on_latency(jack_latency_callback_mode_t mode, void *user)
+static void tell_latency(fenby_jack_client *client, jack_latency_callback_mode_t mode)
 {
     if (mode == JackCaptureLatency)
-        tell_capture_latency(user);
+        tell_capture_latency(client);
     else
-        tell_playback_latency(user);
+        tell_playback_latency(client);
+}
+
+// JACK wants to be told at once. PipeWire (0.3.65) holds a lock meanwhile, for which it would wait forever if it had
+// something else to call in its queue, which telling empties: there the control thread tells.
+static void on_latency(jack_latency_callback_mode_t mode, void *user)
+{
+    fenby_jack_client *client = user;
+    if (!client->is_pipewire) {
+        tell_latency(client, mode);
+        return;
+    }
+    atomic_fetch_or(&client->untold_latencies, 1u << mode);
+    wake_control(client);
+}
+
+static void tell_untold_latencies(fenby_jack_client *client)
+{
+    const unsigned untold = atomic_exchange(&client->untold_latencies, 0);
+    if (untold & 1u << JackCaptureLatency) tell_latency(client, JackCaptureLatency);
+    if (untold & 1u << JackPlaybackLatency) tell_latency(client, JackPlaybackLatency);
 }
 
 // JACK's own chatter would only repeat, in more lines, what the program says itself.
@@ -188,6 +210,7 @@ static bool join_server(fenby_jack_client *client, const fenby_jack_client_confi
     jack_set_error_function(on_message);
     jack_set_info_function(on_message);
     const jack_options_t options = config->may_start_server ? JackNullOption : JackNoStartServer;
+    client->is_pipewire = strstr(jack_get_version_string(), "PipeWire") != NULL;
     client->jack = client->rt.jack = jack_client_open(config->name, options, &status);
     if (client->jack) {
         snprintf(client->name, sizeof client->name, "%s", jack_get_client_name(client->jack));
@@ -497,6 +520,7 @@ bool fenby_jack_client_update(fenby_jack_client *client, fenby_jack_links *links
     if (atomic_load(&client->is_gone)) return true;
     if (!follow_server(client, error, error_size)) return false;
     update_latency(client);
+    tell_untold_latencies(client);
     follow_connections(client, links);
     return true;
 }

@@ -4,11 +4,12 @@
     jack_osc.py talk PORT FOLDER       every address, right and wrong; ends with /fenby/quit
     jack_osc.py listen PORT FILE       subscribes, writes the notes to FILE until the program is gone
     jack_osc.py flood PORT SECONDS     sends as many packets as it can, and sees that answers still come
+    jack_osc.py modes PORT SECONDS     changes the mode over and over, prints the latency at the end
     jack_osc.py port                   prints a UDP port that is free
     jack_osc.py send PORT ADDRESS [TEXT]...   sends one message, and prints the answer
     jack_osc.py nsm FENBY_JACK FOLDER  plays a session manager: open, change, save, switch, quit, open again
 
-Each but listen, port and send ends with the line "N passed, N failed".
+Each but listen, modes, port and send ends with the line "N passed, N failed".
 """
 import os
 import random
@@ -379,12 +380,26 @@ def nsm(program, folder):
     quit_session(process)
 
 
+def modes(port, seconds):
+    """Another mode every few milliseconds, and with it another latency; at last studio. Prints its frames."""
+    peer, end, n = Peer(port), time.time() + seconds, 0
+    while time.time() < end or n % 3:
+        peer.send("/fenby/param/mode", ("tight", "live", "studio")[n % 3])
+        time.sleep(0.004)
+        n += 1
+    time.sleep(0.5)
+    status = Peer(port).ask("/fenby/status")[1]
+    print(status[status.index("latency_frames") + 1])
+
+
 def main():
     what, arguments = sys.argv[1], sys.argv[2:]
     if what == "port":
         return print(osc_port())
     if what == "send":
         return print(*Peer(int(arguments[0])).ask(*arguments[1:]))
+    if what == "modes":
+        return modes(int(arguments[0]), float(arguments[1]))
     if what == "listen":
         return listen(int(arguments[0]), arguments[1])
     if what == "talk":

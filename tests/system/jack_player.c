@@ -3,6 +3,7 @@
 //
 // Plays a sound file, its channels mixed, into a JACK port and prints what comes out of a MIDI port:
 //     rate HZ                    JACK's; the file is resampled if it has another
+//     began SECONDS              when playing did, since 1970
 //     latency FRAMES FRAMES      Fenby's own: what the MIDI port has beyond the audio port, for what is captured; and what
 //                                the audio port has beyond ours behind the MIDI port, for what is played
 //     midi FRAME B0 B1 B2        in the order of arrival
@@ -205,6 +206,13 @@ static void report_latency(const char *audio_port, const char *midi_port)
     printf("latency %d %d\n", (int)(out.max - in.max), (int)(ahead.max - behind.max));
 }
 
+static void report_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    printf("began %.6f\n", (double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+}
+
 static void report(void)
 {
     for (const event *e = recorder.events; e < recorder.events + recorder.n_events; e++)
@@ -245,6 +253,7 @@ int main(int argc, char **argv)
     sleep_ms(200);  // the latencies settle
     report_latency(argv[2], argv[3]);
     if (freewheels && jack_set_freewheel(player.jack, 1)) fail("JACK does not freewheel");
+    report_time();
     atomic_store(&may_play, true);
     while (!atomic_load(&is_done) && !atomic_load(&is_gone)) sleep_ms(5);
     if (freewheels) jack_set_freewheel(player.jack, 0);

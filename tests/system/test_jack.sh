@@ -234,9 +234,36 @@ test_server_ends() {
 }
 
 # 1024 frames are its default, and leave it the time on a busy machine; it goes on without those who are too slow.
+# Another latency and another connection at once: PipeWire asks for latencies from within its telling of the other.
+test_latencies() {
+    port=$(python3 $here/jack_osc.py port)
+    synths=
+    begin_server 48000 256
+    start_fenby --osc-port "$port"
+    joined
+    add_synth synth:in synth
+    jack_connect fenby:midi_out synth:in
+    python3 $here/jack_osc.py modes "$port" 8 >"$folder/latency" &
+    changing=$!
+    while kill -0 "$changing" 2>/dev/null; do
+        timeout 5 jack_connect fenby:thru fenby:in
+        timeout 5 jack_disconnect fenby:thru fenby:in
+    done
+    latency=$(cat "$folder/latency")
+    jack_lsp -l fenby:midi_out >"$folder/told"
+    end_fenby TERM
+    check "latencies: ended with $status" [ "$status" -eq 0 ]
+    check "latencies: JACK was told $(tr '\n\t' '  ' <"$folder/told"), expected $latency frames" \
+        grep -q "capture latency = \[ $latency $latency \]" "$folder/told"
+    kill $synths
+    wait $synths 2>/dev/null
+    stop_server
+}
+
 test_in_pipewire() {
     test_round_trip 48000 1024
     test_server_goes TERM
+    test_latencies
 }
 
 # The first synth that can be heard: a device, or else a program; never the port that only leads back.
@@ -343,15 +370,15 @@ test_recorded_times() {
     sleep 0.3
     before=$(grep -c '^on ' "$folder/lines")
     python3 $here/jack_osc.py send "$port" /fenby/record "$folder/times.mid" >/dev/null
-    first_take=$(date +%s.%N)
     play "$folder/48000.wav" 0.5
+    first_take=$(began)
     between=$(($(grep -c '^on ' "$folder/lines") - before))
     stop_server
     sleep 1
     begin_server 48000 256
     joined
-    apart=$(awk "BEGIN {print $(date +%s.%N) - $first_take}")
     play "$folder/48000.wav" 0.5
+    apart=$(awk "BEGIN {print $(began) - $first_take}")
     end_fenby TERM
     stop_server
     "$recorder" "$folder/times.mid" onsets >"$folder/onsets"
@@ -373,6 +400,8 @@ test_recorded_times() {
     check "times: the takes are $5 s apart, and were played $apart s apart" \
         awk "BEGIN {d = $5 - $apart; exit !(d < 0.3 && d > -0.3)}"
 }
+
+began() { awk '$1 == "began" {print $2}' "$folder/played"; }
 
 # Another period while notes sound: they end, and it goes on.
 test_buffer_size() {
