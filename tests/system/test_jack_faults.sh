@@ -330,7 +330,8 @@ test_unread() {
 # The terminal's end is the program's, except under nohup. It ends while notes sound, and each of them in JACK, too.
 test_hangup() {
     begin_server 48000 1024
-    start_fenby
+    under='env --default-signal=HUP' start_fenby  # this script may itself run under nohup
+    under=
     joined
     end_fenby HUP
     check "hangup: ended with $status" [ "$status" -eq 0 ]
