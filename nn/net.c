@@ -473,7 +473,7 @@ const float *fenby_net_output(const fenby_net *net, size_t output)
 
 bool fenby_net_is_quick(void)
 {
-    return fenby_kernel_avx512_vnni() != NULL;
+    return fenby_kernel_avx512_vnni() != NULL || fenby_kernel_avx2_vnni() != NULL;
 }
 
 const char *fenby_net_simd_name(const fenby_net *net)

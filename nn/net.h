@@ -49,7 +49,8 @@ void fenby_net_process_parts(fenby_net *net, const float *input, int parts);
 // After _process: the named output i (as fenby_weights_output numbers them), float[width][channels].
 const float *fenby_net_output(const fenby_net *net, size_t output);
 
-// Whether this machine's best arithmetic leaves time to listen between hops, too: dot products of bytes in AVX-512's vectors.
+// Whether this machine's best arithmetic leaves time to listen between hops, too: dot products of bytes (VNNI) in
+// AVX-512's vectors or AVX2's.
 bool fenby_net_is_quick(void);
 
 // "avx512_vnni", "avx512", "avx2_vnni", "avx2", "neon_dot", "neon" or "scalar".
