@@ -180,7 +180,8 @@ import torch
 import fused
 import model
 LAYERS = [{'kind': 'conv', 'out': 64, 'kt': 3, 'kf': 3}, {'kind': 'gru', 'out': 64, 'groups': 2},
-          {'kind': 'conv', 'out': 64, 'kt': 1, 'kf': 5, 'df': 12, 'skip': 2},
+          # No ReLU behind it: one that turns over a rounding would be a step.
+          {'kind': 'conv', 'out': 64, 'kt': 1, 'kf': 5, 'df': 12, 'skip': 2, 'relu': 0},
           {'kind': 'head', 'outputs': {'onset': [5, 'sigmoid']}}]
 x = torch.rand(2, 2, 30, 88)
 
