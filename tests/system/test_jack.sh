@@ -233,7 +233,6 @@ test_server_ends() {
     sweep_up
 }
 
-# 1024 frames are its default, and leave it the time on a busy machine; it goes on without those who are too slow.
 # Another latency and another connection at once: PipeWire asks for latencies from within its telling of the other.
 test_latencies() {
     port=$(python3 $here/jack_osc.py port)
@@ -260,6 +259,7 @@ test_latencies() {
     stop_server
 }
 
+# 1024 frames are its default, and leave it the time on a busy machine; it goes on without those who are too slow.
 test_in_pipewire() {
     test_round_trip 48000 1024
     test_server_goes TERM
