@@ -100,6 +100,11 @@ start_server() {  # RATE PERIOD LOG [asynchronous|synchronous]
     return 1
 }
 
+set_period() {  # FRAMES
+    if [ -n "${PIPEWIRE_RUNTIME_DIR:-}" ]; then pw-metadata -n settings 0 clock.force-quantum "$1"
+    else jack_bufsize "$1"; fi >/dev/null 2>&1
+}
+
 stop_server() {  # [SIGNAL]
     [ -n "$server" ] || return 0
     kill -"${1:-TERM}" "$server" 2>/dev/null

@@ -262,6 +262,7 @@ test_latencies() {
 # 1024 frames are its default, and leave it the time on a busy machine; it goes on without those who are too slow.
 test_in_pipewire() {
     test_round_trip 48000 1024
+    test_buffer_size
     test_server_goes TERM
     test_latencies
 }
@@ -411,7 +412,7 @@ test_buffer_size() {
     play "$folder/48000.wav" 0.5 &
     playing=$!
     sleep 1.8
-    jack_bufsize 512 >/dev/null 2>&1
+    set_period 512
     wait "$playing"
     frames=$(jack_lsp -l fenby:midi_out 2>/dev/null | sed -n 's/.*capture latency = \[ \([0-9]*\).*/\1/p')
     end_fenby TERM

@@ -170,7 +170,7 @@ test_buffer_sizes() {
     joined
     play_until_notes_sound "$folder/48000.wav" 1
     for frames in 1024 32 512 64 2048 128; do
-        jack_bufsize $frames >/dev/null 2>&1
+        set_period $frames
         sleep 0.3
     done
     wait "$playing"
