@@ -32,6 +32,15 @@ static const float velocity_per_attack = 0.6f;  // decibels of velocity for one 
 static const float softest_velocity = 0.05f;    // of 0 .. 1
 static const float fallen = 0.5f, risen = 1.5f;  // an onset's evidence: of its peak, of its least since
 
+// Notes as speech is written down: they die at once, and their pitch moves meanwhile.
+static const double dies_s = 0.08;            // a note that lasts no longer
+static const double held_s = 0.2;             // one that lasts so long is music
+static const float pitch_rests = 0.06f;       // semitones
+static const float chatter_of_note = 0.25f;   // what each counts among the last ones
+static const float much_chatter = 0.4f;
+static const float chatter_odds = 3;          // by which notes must then be surer
+static const double chatter_forgotten_s = 60;
+
 // One detected key.
 typedef struct {
     bool armed;
@@ -44,13 +53,16 @@ typedef struct {
     int64_t low_hops;      // how long the sounding posterior has been below the threshold
     float pitch;           // semitones from the key
     float bend;            // likewise, as it was sent
+    bool judged;           // as chatter or not
+    int n_pitches;         // how often its pitch was measured, and between what it moved
+    float lowest, highest;
 } key_state;
 
 // What the parameters mean for this hop.
 typedef struct {
     size_t head, early_head;  // the mode's, and one a hop quicker, or the same
     float lookahead;
-    float onset_odds;  // by which sensitivity moves the thresholds of onsets
+    float onset_odds;  // by which sensitivity and chatter move the thresholds of onsets
     float note_threshold;
     int64_t release_hops;
     int64_t minimum_frames;
@@ -73,6 +85,7 @@ struct fenby_note_tracker {
     uint32_t n_active;
     double usual_db;       // what an attack of full velocity would show
     int usual_of;          // of how many notes that is the mean, at most REFERENCE_NOTES
+    float chatter;         // how much of the last notes was that, 0 .. 1
     key_state keys[FENBY_N_KEYS];
     int owner[N_OUTPUT_KEYS];             // the detected key that sounds there, or NOBODY
     int64_t silent_since[N_OUTPUT_KEYS];  // when the last sound there ended
@@ -104,10 +117,12 @@ void fenby_note_tracker_free(fenby_note_tracker *tracker)
     free(tracker);
 }
 
-static void forget_usual(fenby_note_tracker *tracker)
+// What was learnt from the notes so far.
+static void forget_playing(fenby_note_tracker *tracker)
 {
     tracker->usual_db = 0;
     tracker->usual_of = 0;
+    tracker->chatter = 0;
 }
 
 static void forget_notes(fenby_note_tracker *tracker, int64_t frame)
@@ -124,7 +139,7 @@ void fenby_note_tracker_reset(fenby_note_tracker *tracker)
 {
     fenby_schedule_reset(tracker->schedule);
     tracker->hop = tracker->horizon = tracker->quiet_hops = 0;
-    forget_usual(tracker);
+    forget_playing(tracker);
     memset(tracker->keys, 0, sizeof tracker->keys);
     for (int key = 0; key < FENBY_N_KEYS; key++)
         tracker->keys[key] = (key_state){.armed = true, .start_hop = -REFRACTORY_HOPS};
@@ -134,7 +149,7 @@ void fenby_note_tracker_reset(fenby_note_tracker *tracker)
 void fenby_note_tracker_set_heads(fenby_note_tracker *tracker, const fenby_heads *heads)
 {
     tracker->heads = *heads;
-    forget_usual(tracker);
+    forget_playing(tracker);
 }
 
 static int64_t later_of(int64_t a, int64_t b)
@@ -182,7 +197,7 @@ static settings read_settings(const fenby_note_tracker *tracker, const fenby_par
     const double hop_ms = 1e3 * FENBY_HOP / FENBY_SAMPLE_RATE;
     settings s = {
         .head = head_of(tracker, parameters),
-        .onset_odds = odds_of(1 - value[FENBY_SENSITIVITY]),
+        .onset_odds = odds_of(1 - value[FENBY_SENSITIVITY]) * (tracker->chatter > much_chatter ? chatter_odds : 1),
         .note_threshold = move_threshold(tracker->heads.sounding_threshold, odds_of(value[FENBY_NOTE_THRESHOLD])),
         .release_hops = llround(fmax(value[FENBY_RELEASE] / hop_ms, 1)),
         .minimum_frames = llround(value[FENBY_MINIMUM_LENGTH] * 1e-3 * tracker->rate_hz),
@@ -424,17 +439,36 @@ static int64_t frame_in_note(const key_state *k, int64_t sound_frame, const sett
     return later_of(kept, s->earliest_frame);
 }
 
+static void judge(fenby_note_tracker *tracker, key_state *k, double sounded_frames)
+{
+    if (k->judged) return;
+    k->judged = true;
+    const bool rests = k->n_pitches > 1 && k->highest - k->lowest < pitch_rests;
+    const bool is_chatter = sounded_frames < dies_s * tracker->rate_hz && !rests;
+    tracker->chatter += chatter_of_note * ((float)is_chatter - tracker->chatter);
+}
+
+static void judge_if_held(fenby_note_tracker *tracker, key_state *k, const fenby_hop_time *time)
+{
+    const double sounded_frames = time->end_frame - SOUNDING_LAG_HOPS * tracker->hop_frames - (double)k->sound_frame;
+    if (k->judged || k->low_hops > 0 || sounded_frames < held_s * tracker->rate_hz) return;
+    k->judged = true;
+    tracker->chatter = 0;
+}
+
 static void end_if_faded(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
                          const fenby_hop_time *time, const settings *s)
 {
     key_state *k = &tracker->keys[key];
     k->low_hops = posteriors->sounding[key] >= s->note_threshold ? 0 : k->low_hops + 1;
+    judge_if_held(tracker, k, time);
     // While sustained, the end is yet to come.
     if (s->sustain && k->low_hops > s->release_hops) k->low_hops = s->release_hops;
     const double since_onset = s->now_hops - k->start_hop + s->lookahead + 1;
     if (s->sustain || k->low_hops < s->release_hops || since_onset < SETTLE_HOPS) return;
 
     const double faded = time->end_frame - (double)(k->low_hops + SOUNDING_LAG_HOPS) * tracker->hop_frames;
+    judge(tracker, k, faded - (double)k->sound_frame);
     const int64_t shortest = k->sound_frame + s->minimum_frames;
     if (time->end_frame < (double)shortest) return;
     const int64_t sound_frame = faded > (double)shortest ? llround(faded) : shortest;
@@ -442,12 +476,22 @@ static void end_if_faded(fenby_note_tracker *tracker, int key, const fenby_poste
     end_note(tracker, key, sound_frame, later_of(frame, k->on_frame + s->minimum_frames));
 }
 
+static void watch_pitch(key_state *k, float measured)
+{
+    k->lowest = k->n_pitches ? fminf(k->lowest, measured) : measured;
+    k->highest = k->n_pitches ? fmaxf(k->highest, measured) : measured;
+    k->n_pitches++;
+}
+
 static void bend_note(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
                       const fenby_hop_time *time, const settings *s)
 {
     key_state *k = &tracker->keys[key];
-    const float measured = pitch_of(posteriors, key, k->pitch);
-    k->pitch += (tracker->n_active > 1 ? pitch_in_chord : 1) * (measured - k->pitch);
+    const float measured = pitch_of(posteriors, key, NAN);
+    if (!isnan(measured)) {
+        k->pitch += (tracker->n_active > 1 ? pitch_in_chord : 1) * (measured - k->pitch);
+        if (k->low_hops == 0) watch_pitch(k, measured);
+    }
     if (fabsf(k->pitch - k->bend) <= bend_step || k->low_hops > 0 || k->start_hop == s->now_hops ||
         !fenby_schedule_has_room(tracker->schedule))
         return;
@@ -529,6 +573,7 @@ void fenby_note_tracker_process(fenby_note_tracker *tracker, const fenby_posteri
                                 const fenby_hop_time *time, const fenby_parameters *parameters)
 {
     tracker->hop++;
+    tracker->chatter *= (float)(1 - tracker->hop_frames / (tracker->rate_hz * chatter_forgotten_s));
     watch_gate(tracker, posteriors->level_db, parameters);
     const settings s = read_settings(tracker, parameters, time, (double)tracker->hop);
 

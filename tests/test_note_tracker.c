@@ -1027,6 +1027,84 @@ static void test_early_head(void)
     }
 }
 
+typedef enum { MOVES, RESTS, MOVES_LATER, KNOWN_ONCE, UNKNOWN } pitch_kind;
+
+// What a note's pitch is, in a hop from its beginning on, if it sounds for so many hops.
+static float cents_of_kind(pitch_kind pitch, int hop, int hops)
+{
+    switch (pitch) {
+    case MOVES: return hop % 2 ? 7 : 0;
+    case RESTS: return hop % 2 ? 5 : 0;
+    case MOVES_LATER: return hop < hops ? 0 : 30;
+    case KNOWN_ONCE: return hop == 1 ? 0 : NAN;
+    case UNKNOWN: break;
+    }
+    return NAN;
+}
+
+// Strikes middle C with this posterior for two hops; it sounds for so many. How many notes start.
+static int speak(bench *b, float p, pitch_kind pitch, int hops)
+{
+    const int before = count_events(b, FENBY_NOTE_ON, 60);
+    for (int hop = 0; hop < 30; hop++) {
+        b->onset[60 - FENBY_LOWEST_KEY][1] = hop < 2 ? p : 0;
+        b->sounding[60 - FENBY_LOWEST_KEY] = hop < hops ? 0.9f : 0;
+        set_cents(b, 60, cents_of_kind(pitch, hop, hops));
+        step(b);
+    }
+    return count_events(b, FENBY_NOTE_ON, 60) - before;
+}
+
+// The threshold is 0.6; three times the odds are 0.818.
+static void test_chatter(void)
+{
+    const struct {
+        const char *what;
+        int n, hops;       // so many notes, sounding so long
+        pitch_kind pitch;
+        int lasting;       // then one that is surer and sounds so long
+        int silence;       // then so many hops without any
+        int expected;      // what a posterior of 0.81 then starts
+    } cases[] = {
+        {"nothing before", 0, 0, MOVES, 0, 0, 1},
+        {"one note that dies", 1, 3, MOVES, 0, 0, 1},
+        {"two", 2, 3, MOVES, 0, 0, 0},
+        {"two of 70 ms", 2, 7, MOVES, 0, 0, 0},
+        {"two that last longer", 2, 10, MOVES, 0, 0, 1},
+        {"two at one pitch", 2, 3, RESTS, 0, 0, 1},
+        {"two whose pitch moves when they are over", 2, 3, MOVES_LATER, 0, 0, 1},
+        {"two whose pitch was measured once", 2, 3, KNOWN_ONCE, 0, 0, 0},
+        {"two of which nothing tells the pitch", 2, 3, UNKNOWN, 0, 0, 0},
+        {"one is surer", 2, 3, MOVES, 3, 0, 0},
+        {"one is held", 8, 3, MOVES, 20, 0, 1},
+        {"one is nearly held", 8, 3, MOVES, 15, 0, 0},
+        {"half a minute of silence", 8, 3, MOVES, 0, 2600, 0},
+        {"two minutes of silence", 8, 3, MOVES, 0, 10400, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bench b;
+        bench_open(&b, 0);
+        b.with_cents = true;
+        for (int n = 0; n < cases[i].n; n++) speak(&b, 0.9f, cases[i].pitch, cases[i].hops);
+        if (cases[i].lasting) {
+            const int started = speak(&b, 0.83f, cases[i].pitch, cases[i].lasting);
+            CHECK(started == 1, "%s: %d", cases[i].what, started);
+        }
+        steps(&b, cases[i].silence);
+        const int started = speak(&b, 0.81f, RESTS, 3);
+        CHECK(started == cases[i].expected, "%s: %d notes, expected %d", cases[i].what, started, cases[i].expected);
+        bench_close(&b);
+    }
+    // Another network has heard nothing yet.
+    bench b;
+    bench_open(&b, 0);
+    b.with_cents = true;
+    for (int n = 0; n < 8; n++) speak(&b, 0.9f, MOVES, 3);
+    fenby_note_tracker_set_heads(b.tracker, &heads);
+    CHECK(speak(&b, 0.81f, RESTS, 3) == 1, "another network");
+    bench_close(&b);
+}
+
 // --- the schedule ------------------------------------------------------------------------------------------
 
 static fenby_event event_of(fenby_event_type type, uint8_t key, int64_t frame)
@@ -1212,6 +1290,7 @@ static void test_all(void)
     test_bends_in_chords();
     for (int mode = 0; mode < FENBY_N_MODES; mode++) test_bends_and_restrikes(mode);
     test_early_head();
+    test_chatter();
     test_schedule();
     test_hasten();
     test_promises(0, 1);
