@@ -62,7 +62,7 @@ typedef struct {
 typedef struct {
     size_t head, early_head;  // the mode's, and one a hop quicker, or the same
     float lookahead;
-    float onset_odds;  // by which sensitivity and chatter move the thresholds of onsets
+    float onset_odds;  // by which sensitivity moves the thresholds of onsets
     float note_threshold;
     int64_t release_hops;
     int64_t minimum_frames;
@@ -117,17 +117,16 @@ void fenby_note_tracker_free(fenby_note_tracker *tracker)
     free(tracker);
 }
 
-// What was learnt from the notes so far.
-static void forget_playing(fenby_note_tracker *tracker)
+static void forget_usual(fenby_note_tracker *tracker)
 {
     tracker->usual_db = 0;
     tracker->usual_of = 0;
-    tracker->chatter = 0;
 }
 
 static void forget_notes(fenby_note_tracker *tracker, int64_t frame)
 {
     tracker->n_active = 0;
+    tracker->chatter = 0;
     for (int key = 0; key < FENBY_N_KEYS; key++) tracker->keys[key].active = false;
     for (int key = 0; key < N_OUTPUT_KEYS; key++) {
         tracker->owner[key] = NOBODY;
@@ -139,7 +138,7 @@ void fenby_note_tracker_reset(fenby_note_tracker *tracker)
 {
     fenby_schedule_reset(tracker->schedule);
     tracker->hop = tracker->horizon = tracker->quiet_hops = 0;
-    forget_playing(tracker);
+    forget_usual(tracker);
     memset(tracker->keys, 0, sizeof tracker->keys);
     for (int key = 0; key < FENBY_N_KEYS; key++)
         tracker->keys[key] = (key_state){.armed = true, .start_hop = -REFRACTORY_HOPS};
@@ -149,7 +148,7 @@ void fenby_note_tracker_reset(fenby_note_tracker *tracker)
 void fenby_note_tracker_set_heads(fenby_note_tracker *tracker, const fenby_heads *heads)
 {
     tracker->heads = *heads;
-    forget_playing(tracker);
+    forget_usual(tracker);
 }
 
 static int64_t later_of(int64_t a, int64_t b)
@@ -197,7 +196,7 @@ static settings read_settings(const fenby_note_tracker *tracker, const fenby_par
     const double hop_ms = 1e3 * FENBY_HOP / FENBY_SAMPLE_RATE;
     settings s = {
         .head = head_of(tracker, parameters),
-        .onset_odds = odds_of(1 - value[FENBY_SENSITIVITY]) * (tracker->chatter > much_chatter ? chatter_odds : 1),
+        .onset_odds = odds_of(1 - value[FENBY_SENSITIVITY]),
         .note_threshold = move_threshold(tracker->heads.sounding_threshold, odds_of(value[FENBY_NOTE_THRESHOLD])),
         .release_hops = llround(fmax(value[FENBY_RELEASE] / hop_ms, 1)),
         .minimum_frames = llround(value[FENBY_MINIMUM_LENGTH] * 1e-3 * tracker->rate_hz),
@@ -515,8 +514,9 @@ static float onset_evidence(const fenby_note_tracker *tracker, int key, const fe
                             const settings *s)
 {
     const float *onset = posteriors->onset + (size_t)key * tracker->heads.count;
-    const float threshold = move_threshold(tracker->heads.threshold[s->head][key], s->onset_odds);
-    const float early = (1 + move_threshold(tracker->heads.threshold[s->early_head][key], s->onset_odds)) / 2;
+    const float odds = s->onset_odds * (tracker->chatter > much_chatter ? chatter_odds : 1);
+    const float threshold = move_threshold(tracker->heads.threshold[s->head][key], odds);
+    const float early = (1 + move_threshold(tracker->heads.threshold[s->early_head][key], odds)) / 2;
     return fmaxf(onset[s->head] / threshold, onset[s->early_head] / early);
 }
 

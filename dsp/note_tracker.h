@@ -27,7 +27,7 @@
 //   two hops the first.
 // - Speech is written down as notes that die within 80 ms while their pitch moves. Where more than two fifths of the last
 //   notes were such, each new one counting for a quarter, the odds of an onset must be three times as high. A note that is
-//   held for 200 ms ends the suspicion, and so do minutes without notes.
+//   held for 200 ms ends the suspicion; so do minutes without notes, and _end_notes.
 // - The minimum length holds for notes that fade. One that is struck again, displaced or ended (panic) is cut.
 // - A velocity is the mean of what the network says of the last notes, moved by how much harder than they this
 //   one was struck (attack.h), before the input's gain; the first is the network's own.
