@@ -39,7 +39,7 @@ static const float pitch_rests = 0.06f;       // semitones
 static const float chatter_of_note = 0.25f;   // what each counts among the last ones
 static const float much_chatter = 0.4f;
 static const float chatter_odds = 3;          // by which notes must then be surer
-static const double chatter_forgotten_s = 60;
+static const float chatter_kept = (float)(1 - FENBY_HOP / (60.0 * FENBY_SAMPLE_RATE));  // each hop: for a minute
 
 // One detected key.
 typedef struct {
@@ -438,21 +438,18 @@ static int64_t frame_in_note(const key_state *k, int64_t sound_frame, const sett
     return later_of(kept, s->earliest_frame);
 }
 
-static void judge(fenby_note_tracker *tracker, key_state *k, double sounded_frames)
+static bool is_chatter(const key_state *k, double sounded_s)
+{
+    const bool rests = k->n_pitches > 1 && k->highest - k->lowest < pitch_rests;
+    return sounded_s < dies_s && !rests;
+}
+
+// Each note once.
+static void judge(fenby_note_tracker *tracker, key_state *k, bool chatter, float weight)
 {
     if (k->judged) return;
     k->judged = true;
-    const bool rests = k->n_pitches > 1 && k->highest - k->lowest < pitch_rests;
-    const bool is_chatter = sounded_frames < dies_s * tracker->rate_hz && !rests;
-    tracker->chatter += chatter_of_note * ((float)is_chatter - tracker->chatter);
-}
-
-static void judge_if_held(fenby_note_tracker *tracker, key_state *k, const fenby_hop_time *time)
-{
-    const double sounded_frames = time->end_frame - SOUNDING_LAG_HOPS * tracker->hop_frames - (double)k->sound_frame;
-    if (k->judged || k->low_hops > 0 || sounded_frames < held_s * tracker->rate_hz) return;
-    k->judged = true;
-    tracker->chatter = 0;
+    tracker->chatter += weight * ((float)chatter - tracker->chatter);
 }
 
 static void end_if_faded(fenby_note_tracker *tracker, int key, const fenby_posteriors *posteriors,
@@ -460,14 +457,15 @@ static void end_if_faded(fenby_note_tracker *tracker, int key, const fenby_poste
 {
     key_state *k = &tracker->keys[key];
     k->low_hops = posteriors->sounding[key] >= s->note_threshold ? 0 : k->low_hops + 1;
-    judge_if_held(tracker, k, time);
+    const double faded = time->end_frame - (double)(k->low_hops + SOUNDING_LAG_HOPS) * tracker->hop_frames;
+    const double sounded_s = (faded - (double)k->sound_frame) / tracker->rate_hz;
+    if (k->low_hops == 0 && sounded_s >= held_s) judge(tracker, k, false, 1);
     // While sustained, the end is yet to come.
     if (s->sustain && k->low_hops > s->release_hops) k->low_hops = s->release_hops;
     const double since_onset = s->now_hops - k->start_hop + s->lookahead + 1;
     if (s->sustain || k->low_hops < s->release_hops || since_onset < SETTLE_HOPS) return;
 
-    const double faded = time->end_frame - (double)(k->low_hops + SOUNDING_LAG_HOPS) * tracker->hop_frames;
-    judge(tracker, k, faded - (double)k->sound_frame);
+    judge(tracker, k, is_chatter(k, sounded_s), chatter_of_note);
     const int64_t shortest = k->sound_frame + s->minimum_frames;
     if (time->end_frame < (double)shortest) return;
     const int64_t sound_frame = faded > (double)shortest ? llround(faded) : shortest;
@@ -573,7 +571,7 @@ void fenby_note_tracker_process(fenby_note_tracker *tracker, const fenby_posteri
                                 const fenby_hop_time *time, const fenby_parameters *parameters)
 {
     tracker->hop++;
-    tracker->chatter *= (float)(1 - tracker->hop_frames / (tracker->rate_hz * chatter_forgotten_s));
+    tracker->chatter *= chatter_kept;
     watch_gate(tracker, posteriors->level_db, parameters);
     const settings s = read_settings(tracker, parameters, time, (double)tracker->hop);
 
