@@ -1103,6 +1103,24 @@ static void test_chatter(void)
     fenby_note_tracker_end_notes(b.tracker, (int64_t)(b.hop * hop_frames));
     CHECK(speak(&b, 0.81f, RESTS, 3) == 1, "after all notes were ended");
     bench_close(&b);
+    // A note counts once, however long its minimum length keeps it.
+    bench_open(&b, 0);
+    b.with_cents = true;
+    b.parameters.value[FENBY_MINIMUM_LENGTH] = 250;
+    speak(&b, 0.9f, MOVES, 3);
+    CHECK(speak(&b, 0.81f, RESTS, 3) == 1, "one note that dies, but is kept");
+    bench_close(&b);
+    // The pedal holds a note, its player does not.
+    bench_open(&b, 0);
+    b.with_cents = true;
+    for (int n = 0; n < 8; n++) speak(&b, 0.9f, MOVES, 3);
+    b.parameters.value[FENBY_SUSTAIN] = 1;
+    speak(&b, 0.83f, MOVES, 3);
+    steps(&b, 30);
+    b.parameters.value[FENBY_SUSTAIN] = 0;
+    steps(&b, 10);
+    CHECK(speak(&b, 0.81f, RESTS, 3) == 0, "one note that dies under the pedal");
+    bench_close(&b);
 }
 
 // --- the schedule ------------------------------------------------------------------------------------------
